@@ -1,4 +1,4 @@
-"""The application through Flask's client: everything real but the models, whose place `fakes.analyzer` takes."""
+"""The application through Flask's client: everything real but the models, whose place `support.analyzer` takes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import functools
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from face_comparison.serving.collection_upkeep import CollectionUpkeep
 from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
 from face_comparison.web.app import create_app
-from support.analyzer import MODEL, FakeAnalyzer, image
+from support.analyzer import FakeAnalyzer, NarrowAnalyzer, image
 from support.running import Lines, Running
 from support.servers import Server, reply
 
@@ -55,10 +54,6 @@ def start(fetchers: Callable[[FetchPolicy], Fetcher]) -> Callable[..., Running]:
         return Running(app.test_client(), analyzer, admission, readiness, settings)
 
     return started
-
-
-class NarrowAnalyzer(FakeAnalyzer):
-    model = replace(MODEL, embedding_width=128)
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 import zlib
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +78,12 @@ class FakeAnalyzer:
         faces = sorted(faces, key=lambda face: face.box.area, reverse=True)[:max_faces]
         faces = sorted((f for f in faces if f.confidence >= minimum), key=lambda face: -face.confidence)
         return Analysis(tuple(faces), WIDTH, HEIGHT, {"decode": 0.001, "detect": 0.002, "embed": 0.003})
+
+
+class NarrowAnalyzer(FakeAnalyzer):
+    """Reports how wide its embeddings are, as a real analyzer does."""
+
+    model = replace(MODEL, embedding_width=128)
 
 
 def _face(index: int, person: str) -> Face:

@@ -1,0 +1,16 @@
+"""A reconciler on an in-memory cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from support.memory_world import MemoryWorld
+
+
+@pytest.fixture
+def world() -> Iterator[MemoryWorld]:
+    made = MemoryWorld()
+    yield made
+    made.loop.close()

@@ -1,0 +1,136 @@
+"""How children are applied, repaired, and pruned; failures and their requeue times."""
+
+from __future__ import annotations
+
+import pytest
+
+from face_comparison_operator.api_resources import (
+    DEPLOYMENT,
+    DISRUPTION_BUDGET,
+    EVENT,
+    INGRESS,
+    POD,
+    SCALED_OBJECT,
+    SERVICE,
+)
+from support.memory_world import NAME, NAMESPACE, MemoryWorld
+from support.reconcile_world import CPU, becomes, deploy
+
+
+def test_new_resource_costs_few_requests(world: MemoryWorld) -> None:
+    deploy(world)
+    assert (
+        len([each for each in world.cluster.requests if each[0] in ("create", "patch") and each[1] != EVENT.plural])
+        <= 9
+    )
+
+
+@pytest.mark.parametrize(("reason", "delay"), [("rejected", 10.0), ("terminating", 1.0)])
+def test_failed_apply_is_requeued(world: MemoryWorld, reason: str, delay: float) -> None:
+    deploy(world)
+    world.settle()
+    world.edit(INGRESS, {"status": {"loadBalancer": None}})  # so that nothing is probed
+    if reason == "rejected":
+        world.cluster.rejected[SERVICE.plural] = "no"
+        world.change(childMetadata={"labels": {"a": "b"}})
+    else:
+        world.edit(DISRUPTION_BUDGET, {"metadata": {"finalizers": ["example.com/slow"]}})
+        world.delete(DISRUPTION_BUDGET)
+    assert world.reconcile().requeue_after == pytest.approx(delay, abs=1.1)
+
+
+def test_missing_optional_api_does_not_block_serving(world: MemoryWorld) -> None:
+    deploy(world, autoscaling={"metric": "InFlight"})
+    assert world.condition("AutoscalerReady")["reason"] == "ApiNotInstalled"
+    world.cluster.missing.discard(SCALED_OBJECT)
+    world.eventually(lambda: world.child(SCALED_OBJECT), "the ScaledObject exists")
+
+
+def test_autoscaler_is_pruned_only_on_conflict(world: MemoryWorld) -> None:
+    from face_comparison_operator.api_resources import AUTOSCALER
+
+    world.cluster.missing.discard(SCALED_OBJECT)
+    deploy(world, autoscaling={})
+    world.cluster.rejected[SCALED_OBJECT.plural] = "not today"
+    world.change(autoscaling={"metric": "InFlight"})
+    becomes(world, "ApplyFailed")
+    assert world.child(AUTOSCALER) is not None
+    world.cluster.rejected[SCALED_OBJECT.plural] = "the workload is already managed by the hpa 'faces'"
+    world.eventually(lambda: world.child(AUTOSCALER) is None, "the autoscaler is gone")
+
+
+def test_rejected_repair_is_no_contest(world: MemoryWorld) -> None:
+    """The API server's words stay, and once it accepts the repair, nothing delays it."""
+    deploy(world)
+    world.edit(DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 5}})
+    world.cluster.rejected[DISRUPTION_BUDGET.plural] = "no budgets today"
+    for _ in range(30):
+        world.step()
+        message = world.condition("SpecAccepted")["message"]
+        assert message == "PodDisruptionBudget faces: no budgets today"
+    world.cluster.rejected.clear()
+    world.step()
+    budget = world.child(DISRUPTION_BUDGET)
+    assert budget is not None
+    assert budget["spec"]["maxUnavailable"] == 1
+    world.eventually(lambda: world.condition("SpecAccepted")["status"] == "True", "it is accepted")
+
+
+def test_missing_permission_is_reported(world: MemoryWorld) -> None:
+    world.cluster.forbidden["create", "ingresses"] = "the operator may not create ingresses"
+    world.create(accelerator=CPU)
+    becomes(world, "ApplyFailed")
+    assert "may not create ingresses" in world.condition()["message"]
+
+
+def test_child_of_earlier_resource_is_reported_until_collected(world: MemoryWorld) -> None:
+    owner = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "name": NAME, "uid": "earlier"}
+    world.add(SERVICE, {"metadata": {"ownerReferences": [owner]}, "spec": {}})
+    world.create(accelerator=CPU)
+    becomes(world, "ChildTerminating")
+    assert "of an earlier faces" in world.condition()["message"]
+    world.delete(SERVICE)
+    world.eventually(lambda: world.condition()["reason"] == "AddressPending", "it goes on")
+
+
+def test_update_frees_capacity_if_needed(world: MemoryWorld) -> None:
+    deploy(world)
+    world.settle()
+    live = world.child(DEPLOYMENT)
+    assert live is not None
+    surge = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 0, "maxSurge": 1}}
+    assert live["spec"]["strategy"] == surge
+    (old,) = [body for key, body in world.cluster.objects.items() if key[0] == POD.plural]
+    world.change(limits={"queue": 61})
+    world.reconcile()
+    live = world.child(DEPLOYMENT)
+    assert live is not None
+    # The new pod waits beside the old one.
+    template = live["spec"]["template"]
+    told = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient cpu"}
+    metadata = {"name": "faces-new", "namespace": NAMESPACE, **template["metadata"]}
+    waiting = {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending", "conditions": [told]}}
+    world.cluster.add(POD, waiting)
+    status = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
+    generation = live["metadata"]["generation"]
+    world.edit(DEPLOYMENT, {"status": {**status, "observedGeneration": generation}})
+    world.reconcile()
+    assert world.condition()["reason"] == "Unschedulable"
+    assert "the previous version is still serving" in world.condition()["message"]
+    held = world.child(DEPLOYMENT)
+    assert held is not None
+    assert held["spec"]["strategy"] == surge, "a node may be on its way"
+    world.clock += 25
+    world.cluster.pass_time(25)
+    world.reconcile()
+    found = world.child(DEPLOYMENT)
+    assert found is not None
+    in_place = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1, "maxSurge": 0}}
+    assert found["spec"]["strategy"] == in_place
+    assert found["spec"]["template"] == template, "no other rollout"
+    del world.cluster.objects[POD.plural, NAMESPACE, old["metadata"]["name"]]
+    world.settle()
+    found = world.child(DEPLOYMENT)
+    assert found is not None
+    assert found["spec"]["strategy"] == surge
+    assert world.condition()["reason"] == "Deployed"

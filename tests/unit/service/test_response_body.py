@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import tracemalloc
 import zlib
 
 import pytest
@@ -127,3 +128,19 @@ def test_deflate_with_and_without_zlib_header() -> None:
 def test_unsupported_encoding_is_named(encoding: str) -> None:
     with pytest.raises(UrlFetchFailed, match="gzip and deflate"):
         body(IMAGE, encoding=encoding)
+
+
+@pytest.mark.parametrize("encoding", [None, "gzip"])
+def test_body_exists_only_once(encoding: str | None) -> None:
+    """`fetch_bytes` of the memory budget is that of one image."""
+    size = 8 * 2**20
+    content = gzip.compress(bytes(size), 1) if encoding else bytes(size)
+    stream = io.BytesIO(content)
+    tracemalloc.start()
+    try:
+        found = read_body(stream.read, None, encoding, size)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(found) == size
+    assert peak < 1.2 * size + 2**20

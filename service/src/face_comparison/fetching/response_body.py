@@ -5,8 +5,9 @@ The limit applies to the received and to the decompressed bytes: a few kilobytes
 
 from __future__ import annotations
 
+import io
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from face_comparison.errors import BodyTooLarge, UrlFetchFailed
 
@@ -34,18 +35,18 @@ def read_body(read: Callable[[int], bytes], declared: int | None, encoding: str 
     if declared is not None and declared > max_bytes:
         raise too_large(max_bytes)
     unpack = _unpacker_for(encoding)
-    parts: list[bytes] = []
+    body = io.BytesIO()  # unlike joining parts at the end, this never holds two copies
     received = unpacked = 0
     while chunk := read(_CHUNK):
         received += len(chunk)
-        part = chunk if unpack is None else unpack.decompress(chunk, max_bytes + 1 - unpacked)
-        unpacked += len(part)
-        if received > max_bytes or unpacked > max_bytes:
-            raise too_large(max_bytes)
-        parts.append(part)
+        for part in [chunk] if unpack is None else unpack.decompress(chunk):
+            unpacked += len(part)
+            if received > max_bytes or unpacked > max_bytes:
+                raise too_large(max_bytes)
+            body.write(part)
     if (declared is not None and received < declared) or (unpack is not None and not unpack.eof):
         raise UrlFetchFailed("the image was cut off: the connection ended before its last byte")
-    return b"".join(parts)
+    return body.getvalue()
 
 
 def too_large(max_bytes: int) -> BodyTooLarge:
@@ -64,18 +65,23 @@ class _Unpacker:
     def eof(self) -> bool:
         return self._stream.eof
 
-    def decompress(self, chunk: bytes, at_most: int) -> bytes:
-        """Decompresses up to `at_most` bytes of a chunk. Raises UrlFetchFailed if the data is invalid."""
+    def decompress(self, chunk: bytes) -> Iterator[bytes]:
+        """Decompresses a chunk in parts of up to `_CHUNK` bytes. Raises UrlFetchFailed if the data is invalid."""
         try:
-            part = self._stream.decompress(chunk, at_most)
+            yield self._first_part(chunk)
+            while not self._stream.eof and (rest := self._stream.unconsumed_tail):
+                yield self._stream.decompress(rest, _CHUNK)
+        except zlib.error:
+            raise _decompression_failed() from None
+
+    def _first_part(self, chunk: bytes) -> bytes:
+        try:
+            part = self._stream.decompress(chunk, _CHUNK)
         except zlib.error:
             if self._begun:
-                raise _decompression_failed() from None
+                raise
             self._stream = zlib.decompressobj(-zlib.MAX_WBITS)
-            try:
-                part = self._stream.decompress(chunk, at_most)
-            except zlib.error:
-                raise _decompression_failed() from None
+            part = self._stream.decompress(chunk, _CHUNK)
         self._begun = True
         return part
 

@@ -6,7 +6,6 @@ patterns and enumerations. Members that it does not know are ignored, as AWS doe
 
 from __future__ import annotations
 
-import binascii
 import re
 from collections.abc import Mapping
 from functools import cache
@@ -17,7 +16,11 @@ import pybase64
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, ServiceModel, Shape, StructureShape
 
+from face_comparison.errors import InvalidBase64, InvalidJson
 from face_comparison.rekognition.faults import RekognitionFault
+from face_comparison.request_memory import charge
+from face_comparison.wire.formats.json import ascii_text
+from face_comparison.wire.formats.shapes import VALUE_MEMORY
 from face_comparison.wire.turns import parsing
 
 TARGET_PREFIX = "RekognitionService."
@@ -71,7 +74,7 @@ def parse_input(operation: str, body: bytes | bytearray | memoryview) -> dict[st
     try:
         with parsing(len(body)):
             return _structure(shape, body or b"{}", "") if isinstance(shape, StructureShape) else {}
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except (msgspec.DecodeError, InvalidJson, UnicodeDecodeError, RecursionError):
         raise RekognitionFault("SerializationException", "the body is not valid JSON") from None
 
 
@@ -102,9 +105,33 @@ def _member(shape: Shape, raw: msgspec.Raw, path: str) -> Any:
         return _structure(shape, raw, f"{path}.")
     if shape.type_name != "blob" and len(memoryview(raw)) > MAX_MEMBER_BYTES:
         raise _invalid(path, "is too long")
-    if shape.type_name == "blob" and bytes(memoryview(raw)[:1]) != b'"':
-        raise RekognitionFault("SerializationException", f"{path} must be a string")
+    if shape.type_name == "blob":
+        return _blob(shape, raw, path)
+    charge(VALUE_MEMORY * len(memoryview(raw)))
     return _value(shape, msgspec.json.decode(raw), path)
+
+
+def _blob(shape: Shape, raw: msgspec.Raw, path: str) -> bytes:
+    view = memoryview(raw)
+    if bytes(view[:1]) != b'"':
+        raise RekognitionFault("SerializationException", f"{path} must be a string")
+    try:
+        decoded = _base64(view[1:-1])
+        if decoded is None:
+            decoded = _base64(ascii_text(view[1:-1]))
+    except InvalidBase64:
+        decoded = None
+    if decoded is None:
+        raise RekognitionFault("SerializationException", f"{path} is not valid base64")
+    _check_bounds(shape, len(decoded), path, "bytes")
+    return decoded
+
+
+def _base64(text: bytes | memoryview) -> bytes | None:
+    try:
+        return pybase64.b64decode(text, validate=True)
+    except ValueError:
+        return None
 
 
 def _value(shape: Shape, value: Any, path: str) -> Any:
@@ -133,14 +160,7 @@ def _number(shape: Shape, value: Any, path: str) -> int | float:
     return value
 
 
-def _text(shape: Shape, value: str, path: str) -> str | bytes:
-    if shape.type_name == "blob":
-        try:
-            decoded: bytes = pybase64.b64decode(value, validate=True)
-        except (binascii.Error, ValueError):
-            raise RekognitionFault("SerializationException", f"{path} is not valid base64") from None
-        _check_bounds(shape, len(decoded), path, "bytes")
-        return decoded
+def _text(shape: Shape, value: str, path: str) -> str:
     allowed = shape.metadata.get("enum")
     if allowed and value not in allowed:
         raise _invalid(path, f"must be one of {', '.join(allowed)}")

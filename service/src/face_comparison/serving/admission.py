@@ -132,6 +132,7 @@ class Admission:
             with self._lock:
                 del self._permits[permit]
                 self._leave_place(permit)
+            self._budget.release(permit.charged_bytes)
 
     def check_room(self, caller: Caller) -> None:
         """Checks whether a request of this caller would be admitted now, before its body is received.
@@ -273,12 +274,14 @@ class Permit:
         has_place: Whether it holds one of the places of the service.
         started: Whether an inference has begun.
         cancelled: Why the request was cancelled; None if it was not.
+        charged_bytes: Memory charged with `charge`.
     """
 
     def __init__(self, admission: Admission, deadline: float, caller: Caller) -> None:
         self.deadline, self.caller = deadline, caller
         self.has_place, self.started = True, False
         self.cancelled: FaceComparisonError | None = None
+        self.charged_bytes = 0
         self._admission = admission
         self._callbacks: dict[object, Callable[[], None]] = {}
 
@@ -317,6 +320,16 @@ class Permit:
         finally:
             with self._admission._lock:
                 self._callbacks.pop(key, None)
+
+    def charge(self, amount: int) -> None:
+        """Holds `amount` more bytes of memory until the request ends. Call it in one thread only.
+
+        Raises:
+            Overloaded: Not enough memory is free.
+        """
+        if not self._admission._budget.hold(amount, small=amount <= SMALL_BYTES):
+            raise memory_in_use()
+        self.charged_bytes += amount
 
     @contextmanager
     def memory(self, amount: int) -> Iterator[None]:

@@ -21,7 +21,7 @@ from flask import Flask, Response, current_app, g, redirect, request
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
-from face_comparison import cancellation, errors
+from face_comparison import cancellation, errors, request_memory
 from face_comparison.api import encoding
 from face_comparison.api import responses as api
 from face_comparison.errors import FaceComparisonError
@@ -199,7 +199,7 @@ def _serve_faces(
             g.received = len(body)
             if keys is not None:
                 verify_signed_request(keys, gate, body)
-            with cancellation.working_for(permit):
+            with cancellation.working_for(permit), request_memory.charged_by(permit.charge):
                 return _answer(handle(body, permit))
 
     def handle_detect(body: request_body.Received, permit: Permit) -> api.Response:

@@ -11,7 +11,10 @@ import re
 import pybase64
 
 from face_comparison.errors import InvalidBase64
+from face_comparison.request_memory import charge
 from face_comparison.wire.turns import parsing
+
+Buffer = bytes | bytearray | memoryview
 
 _LONGEST_PREFIX = 256
 _PLAIN_PREFIX = re.compile(rb"data:[A-Za-z0-9/+.;=-]{0,200};base64,")
@@ -22,32 +25,38 @@ _ESCAPES = tuple((f"%{ord(sign):02X}".encode(), sign.encode()) for sign in "+/=\
 """Percent-escapes of the characters in base64 and data URLs. They are replaced one by one, which is fast enough for
 megabytes."""
 
+_LENIENT_COPIES = 2
+"""Further copies of the text that exist at the same time while a variant is decoded: two, or one and the image."""
+
 _ADDRESSES = (b"http://", b"https://", b"s3://")
 _LOOKED_AT, _SHORTEST_LINE = 4096, 16
 """Number of bytes to examine to determine what spaces mean, and the minimum length of a line of base64."""
 
 
-def decode(text: bytes | memoryview | str) -> bytes:
+def decode(text: Buffer | str) -> bytes:
     """Decodes base64 text.
 
     Raises:
         InvalidBase64: The text is not base64 in any of the supported variants.
+        Overloaded: A variant needs more memory than is free.
     """
     with parsing(len(text)):
         return _decode(text)
 
 
-def _decode(text: bytes | memoryview | str) -> bytes:
+def _decode(text: Buffer | str) -> bytes:
     strict = _decode_strict(text)
     if strict is not None:
         return strict
+    charge(_LENIENT_COPIES * len(text))
     try:
         raw = text.encode("ascii") if isinstance(text, str) else bytes(text)
     except UnicodeEncodeError:
         raise InvalidBase64("the base64 text contains non-ASCII characters") from None
     if b"%" in raw:
         raw = without_escapes(raw)
-    raw = raw.strip(_WHITE_SPACE)
+    # White space at the end is removed below; here, it would take a copy of the text.
+    raw = raw.strip(_WHITE_SPACE) if raw.endswith(b" ") else raw.lstrip(_WHITE_SPACE)
     if raw[:8].lower().startswith(_ADDRESSES):
         raise InvalidBase64("img contains an address, not an image in base64: send it as url")
     raw = _without_prefix(raw)
@@ -61,7 +70,7 @@ def decode_plain(text: memoryview) -> bytes | None:
     return _decode_strict(text[prefix.end() :] if prefix else text)
 
 
-def _decode_strict(text: bytes | memoryview | str) -> bytes | None:
+def _decode_strict(text: Buffer | str) -> bytes | None:
     try:
         return pybase64.b64decode(text, validate=True)
     except ValueError:

@@ -15,6 +15,7 @@ from face_comparison.api import encoding
 from face_comparison.collections import identifiers
 from face_comparison.collections.values import RelativeBox, StoredFace
 from face_comparison.errors import FaceComparisonError, InvalidParameter
+from face_comparison.request_memory import charge
 from face_comparison.wire.collection_responses import to_exported_face
 from face_comparison.wire.requests import hash_of_numbers
 
@@ -23,6 +24,9 @@ MAX_SOURCE_KEY_BYTES = 32
 """Maximum size of a source key: that of a SHA-256 digest."""
 
 MAX_LINE_BYTES = 64 * 1024
+MAX_BATCH_BYTES = 40 * 2**20
+"""Maximum memory of the faces that are imported together. The shortest lines grow to three times their size."""
+
 PART_BYTES = 128 * 1024
 
 SPARE_LINES, MIN_FACE_BYTES = 10_000, 1536
@@ -79,18 +83,20 @@ def split_lines(body: bytes | bytearray) -> Iterator[bytes]:
 
     Raises:
         InvalidParameter: There are far more lines than faces can fit into the body.
+        Overloaded: There is not enough memory for the faces.
     """
+    charge(min(2 * len(body), MAX_BATCH_BYTES))
     if body.count(b"\n") > SPARE_LINES + len(body) // MIN_FACE_BYTES:
         raise InvalidParameter("the body has more lines than faces fit into it: send one line of JSON per face")
-    return _lines(bytes(body))
+    return _lines(body)
 
 
-def _lines(body: bytes) -> Iterator[bytes]:
+def _lines(body: bytes | bytearray) -> Iterator[bytes]:
     start = 0
     while start < len(body):
         end = body.find(b"\n", start)
         end = len(body) if end < 0 else end
-        yield body[start:end]
+        yield bytes(memoryview(body)[start:end])
         start = end + 1
 
 
@@ -106,7 +112,7 @@ def import_lines(lines: Iterable[bytes], version: str) -> Iterator[tuple[int, St
     now = datetime.now(UTC)
     for number, line in enumerate(lines, start=1):
         text = line.removeprefix(codecs.BOM_UTF8) if number == 1 else line
-        if not text.strip():
+        if len(text) <= MAX_LINE_BYTES and not text.strip():
             continue
         try:
             yield number, _read_line(text, version, now)

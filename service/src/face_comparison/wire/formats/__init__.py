@@ -7,6 +7,7 @@ field means and which values are valid.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -86,7 +87,7 @@ def detect_fields(body: Buffer, content_type: str) -> Fields:
     """
     form = form_of(content_type, body)
     if form == "image":
-        return {"img": Inline(lambda: image_or_base64(bytes(body)))}
+        return {"img": Inline(partial(image_or_base64, body))}
     with parsing(len(body)):
         if form == "multipart":
             return multipart.detect_fields(body, content_type)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -10,11 +11,13 @@ import msgspec
 from face_comparison.errors import InvalidParameter
 from face_comparison.wire import formats
 from face_comparison.wire.formats import multipart, urlencoded
+from face_comparison.wire.formats.json import decode_value
 from face_comparison.wire.formats.shapes import (
     LIST_FIELDS,
     Buffer,
     Fields,
     Inline,
+    check_count,
     check_spelling,
     fields_of,
     image_or_base64,
@@ -47,7 +50,7 @@ def image_fields(
     found: dict[str, Any] = {name: _spelled(name, text, texts) for name, text in query.items() if name in known}
     form = formats.form_of(content_type, body)
     if form == "image":
-        found["img"] = Inline(lambda: image_or_base64(bytes(body)))
+        found["img"] = Inline(partial(image_or_base64, body))
     elif form in ("multipart", "urlencoded"):
         with parsing(len(body)):
             given: Mapping[str, Any] = (
@@ -86,9 +89,10 @@ def _spelled(name: str, text: str, texts: Container[str]) -> Any:
         if len(text) > LONGEST_FORM_VALUE:
             raise InvalidParameter("a field of the form is too long")
         try:
-            return msgspec.json.decode(text)
+            return decode_value(name, msgspec.Raw(text.encode()))
         except (msgspec.DecodeError, RecursionError):
             raise InvalidParameter("a field of the form is not valid JSON") from None
     if name in LIST_FIELDS:
+        check_count(name, 1 + text.count(","))
         return [item.strip() for item in text.split(",")] if text.strip() else None
     return spelled_number(text)

@@ -6,6 +6,8 @@ The base64 text of images is therefore located and decoded first (0.3 ms), and t
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
 import secrets
 from functools import partial
@@ -15,12 +17,26 @@ import msgspec
 from msgspec import Raw
 
 from face_comparison.api.limits import HASH_SIZE, MAX_TARGETS
-from face_comparison.errors import InvalidJson, InvalidParameter
+from face_comparison.errors import InvalidBase64, InvalidJson, InvalidParameter
+from face_comparison.request_memory import charge
 from face_comparison.wire import base64_text
-from face_comparison.wire.formats.shapes import Buffer, Inline, S, is_no_object, items, short, too_many
+from face_comparison.wire.formats.shapes import (
+    MAX_ITEMS,
+    Buffer,
+    Inline,
+    S,
+    check_count,
+    is_no_object,
+    items,
+    short,
+    too_many,
+)
+from face_comparison.wire.turns import parsing
 
 _MOST_COMMAS = MAX_TARGETS * (HASH_SIZE + 32)
 _WORTH_CUTTING = 16 * 1024
+_PART_BYTES = 64 * 1024
+_LONGEST_ESCAPE = len(r"\u002B")
 _KEY = b'"img"'
 _MAX_KEYS = 4 * MAX_TARGETS  # images after these are parsed like any other text
 # Placeholder for an image in the body. It is not base64, and no caller can guess it.
@@ -57,7 +73,7 @@ class JsonNotation:
         if not self.given(raw):
             return None
         try:
-            return msgspec.json.decode(short(name, raw))
+            return decode_value(name, raw)
         except (msgspec.ValidationError, RecursionError):
             raise InvalidParameter(f"{name} contains a number that is out of range, or is nested too deeply") from None
         except (msgspec.DecodeError, UnicodeError):
@@ -77,6 +93,21 @@ class JsonNotation:
         return items(msgspec.json.Decoder(list[Raw]), raw)
 
 
+def decode_value(name: str, raw: Raw) -> Any:
+    """Returns a value as Python objects, unless they would be too many or too large.
+
+    Raises:
+        msgspec.DecodeError: It is not valid JSON.
+        RecursionError: It is nested too deeply.
+        UnicodeError: It is not UTF-8.
+        FaceComparisonError: It is too long, has too many items, or needs more memory than is free.
+    """
+    short(name, raw)
+    if name in MAX_ITEMS:  # items of any depth count, so that a list of lists is not decoded either
+        check_count(name, 1 + bytes(memoryview(raw)).count(b","))
+    return msgspec.json.decode(raw)
+
+
 def _utf8(body: Buffer) -> bytes | bytearray:
     """Converts the body to UTF-8; a byte order mark and other encodings are tolerated, as in RFC 4627.
 
@@ -84,14 +115,21 @@ def _utf8(body: Buffer) -> bytes | bytearray:
 
     Raises:
         InvalidJson: The body cannot be decoded.
+        Overloaded: There is not enough memory for the converted body.
     """
     encoding = json.detect_encoding(bytes(body[:4]))
     if encoding == "utf-8":
         return bytes(body) if isinstance(body, memoryview) else body
+    charge(2 * len(body))  # text of two bytes per character takes up to three in UTF-8, and images in it are copied
+    decoder, converted = codecs.getincrementaldecoder(encoding)(), io.BytesIO()
     try:
-        return bytes(body).decode(encoding).encode()
+        # Converted at once, one character beyond Latin-1 would make the text two to four times as large as the body.
+        for start in range(0, len(body), _PART_BYTES):
+            part = bytes(body[start : start + _PART_BYTES])
+            converted.write(decoder.decode(part, start + _PART_BYTES >= len(body)).encode())
     except UnicodeError:
         raise InvalidJson("the body is not valid JSON in UTF-8") from None
+    return converted.getvalue()
 
 
 def _without_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[bytes]]:
@@ -121,7 +159,42 @@ def _without_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[by
 
 
 def _decoded(raw: Raw) -> bytes:
-    try:
-        return base64_text.decode(msgspec.json.decode(raw, type=str))
-    except (msgspec.DecodeError, UnicodeError):
-        raise InvalidJson("img is not valid JSON in UTF-8") from None
+    quoted = memoryview(raw)[1:-1]
+    with parsing(len(quoted)):
+        plain = base64_text.decode_plain(quoted)
+        return base64_text.decode(ascii_text(quoted)) if plain is None else plain
+
+
+def ascii_text(quoted: memoryview) -> bytes:
+    """Returns the text of a JSON string, given without its quotation marks, which must be ASCII.
+
+    It is converted in parts: at once, a single emoji would make the text take four bytes per character.
+
+    Raises:
+        InvalidJson: The string is not valid JSON.
+        InvalidBase64: It contains other characters.
+        Overloaded: There is not enough memory for the text.
+    """
+    charge(len(quoted))
+    text, start = io.BytesIO(), 0
+    while start < len(quoted):
+        part = bytes(quoted[start : start + _PART_BYTES])
+        if start + len(part) < len(quoted):
+            part = part[: _end_of_escapes(part)]
+        if not part.isascii():
+            raise InvalidBase64("the base64 text contains non-ASCII characters")
+        try:
+            text.write(msgspec.json.decode(b'"%s"' % part, type=str).encode("ascii"))
+        except UnicodeEncodeError:
+            raise InvalidBase64("the base64 text contains non-ASCII characters") from None
+        except (msgspec.DecodeError, UnicodeError):
+            raise InvalidJson("img is not valid JSON in UTF-8") from None
+        start += len(part)
+    return text.getvalue()
+
+
+def _end_of_escapes(part: bytes) -> int:
+    """Returns where to cut a part so that no escape continues in the next one."""
+    last = part.rfind(b"\\", -_LONGEST_ESCAPE)
+    backslashes = last + 1 - len(part[: last + 1].rstrip(b"\\"))
+    return last if backslashes % 2 else len(part)  # of two backslashes, the first escapes the second

@@ -8,10 +8,13 @@ from typing import Any
 import msgspec
 from msgspec import Raw
 
-from face_comparison.api.limits import MAX_TARGETS
-from face_comparison.errors import InvalidParameter
+from face_comparison.api.limits import HASH_SIZE, MAX_TARGETS
+from face_comparison.errors import InvalidFaceHash, InvalidParameter
 from face_comparison.wire import base64_text
-from face_comparison.wire.formats.shapes import Buffer, Inline, S, items, short, too_many
+from face_comparison.wire.formats.shapes import MAX_ITEMS, Buffer, Inline, S, check_count, items, short, too_many
+
+_CONTAINERS = ("Metadata",)
+"""Values that may contain others. An empty map of one byte becomes an object of 64 bytes."""
 
 
 class MessagePackNotation:
@@ -38,7 +41,18 @@ class MessagePackNotation:
         if not self.given(raw):
             return None
         try:
-            return msgspec.msgpack.decode(short(name, raw))
+            short(name, raw)
+            if name not in MAX_ITEMS:
+                if name not in _CONTAINERS and _is_container(raw):
+                    raise InvalidParameter(f"{name} must be a single value, not an array or a map")
+                return msgspec.msgpack.decode(raw)
+            check_count(name, _item_count(raw))
+            # With a type, lists of lists are rejected before they are built: a byte would become an object of 64 bytes.
+            return msgspec.msgpack.decode(raw, type=list[float] | bytes if name == "face_hash" else list[str])
+        except msgspec.ValidationError:
+            if name == "face_hash":
+                raise InvalidFaceHash(f"face_hash must be an array of {HASH_SIZE} numbers") from None
+            raise InvalidParameter(f"{name} must be an array of at least one id") from None
         except (msgspec.DecodeError, RecursionError, UnicodeError, OverflowError, ValueError):
             raise InvalidParameter(f"{name} is not valid MessagePack") from None
 
@@ -47,19 +61,27 @@ class MessagePackNotation:
         if kind in b"\xc4\xc5\xc6":  # bin 8, 16, 32
             return Inline(partial(msgspec.msgpack.decode, raw, type=bytes))
         if kind in b"\xd9\xda\xdb" or 0xA0 < kind <= 0xBF:  # str 8, 16, 32, or short and not empty
-            return Inline(partial(_decoded, raw))
+            return Inline(partial(base64_text.decode, _text(raw)))
         return self.value("img", raw) or None
 
     def items(self, raw: Raw) -> list[Raw]:
-        head = bytes(memoryview(raw)[:5])
-        # array 16 and array 32 declare their length; shorter ones have at most 15 items.
-        if head[:1] in (b"\xdc", b"\xdd") and int.from_bytes(head[1 : 3 if head[0] == 0xDC else 5]) > MAX_TARGETS:
+        if _item_count(raw) > MAX_TARGETS:
             raise too_many()
         return items(msgspec.msgpack.Decoder(list[Raw]), raw)
 
 
-def _decoded(raw: Raw) -> bytes:
-    try:
-        return base64_text.decode(msgspec.msgpack.decode(raw, type=str))
-    except (msgspec.DecodeError, UnicodeError):
-        raise InvalidParameter("img is not valid MessagePack") from None
+def _is_container(raw: Raw) -> bool:
+    kind = memoryview(raw)[0]
+    return 0x80 <= kind <= 0x9F or 0xDC <= kind <= 0xDF  # maps and arrays, short and long
+
+
+def _item_count(raw: Raw) -> int:
+    """Returns how many items an array declares, or a number below 16 for anything shorter."""
+    head = bytes(memoryview(raw)[:5])
+    return int.from_bytes(head[1 : {0xDC: 3, 0xDD: 5}.get(head[0], 1)])  # array 16 and array 32
+
+
+def _text(raw: Raw) -> memoryview:
+    """Returns the bytes of a string without a copy; as `str`, a single emoji would make it take four times as much."""
+    view = memoryview(raw)
+    return view[{0xD9: 2, 0xDA: 3, 0xDB: 5}.get(view[0], 1) :]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, TypeVar
@@ -11,7 +12,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec import Raw
 
-from face_comparison.api.limits import MAX_TARGETS
+from face_comparison.api.limits import HASH_SIZE, MAX_TARGETS
 from face_comparison.errors import (
     FaceComparisonError,
     InvalidBase64,
@@ -20,7 +21,8 @@ from face_comparison.errors import (
     MissingImage,
     UrlNotAllowed,
 )
-from face_comparison.image.formats import LABELS, is_image
+from face_comparison.image.formats import LABELS, START_BYTES, is_image
+from face_comparison.request_memory import charge
 from face_comparison.wire import base64_text
 
 Buffer = bytes | bytearray | memoryview
@@ -32,6 +34,11 @@ LIST_FIELDS = frozenset({"UserIds"})
 
 _DECIMAL = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
 _LONGEST_VALUE = 64 * 1024  # maximum bytes of any value other than an image; 768 numbers of 17 digits take 17 KiB
+MAX_ITEMS = {"UserIds": 10_000, "FaceIds": 4096, "face_hash": HASH_SIZE}
+VALUE_MEMORY = 24
+"""Maximum memory of a value as Python objects, in multiples of its JSON, which is that of empty objects."""
+_LIST_COPIES, _ITEM_MEMORY = 3, 64
+"""The same of a list of ids or numbers, and the bytes that each of them takes in addition."""
 _LONG_VALUES = {"UserIds": 10_000 * 136, "FaceIds": 4096 * 48}  # the maximum number of ids in a request, with quotes
 _ABSENT = Raw()
 _SHOWN_NAME = 40
@@ -56,15 +63,15 @@ class Inline:
         return data
 
 
-def image_or_base64(content: bytes) -> bytes:
+def image_or_base64(content: Buffer) -> bytes:
     """Returns the bytes of an image that was sent raw or as base64, judged by its content."""
-    if is_image(content):
-        return content
-    try:
-        decoded = base64_text.decode(content)
-    except InvalidBase64:
-        return content
-    return decoded if is_image(decoded) else content
+    if not is_image(bytes(content[:START_BYTES])):
+        with suppress(InvalidBase64):
+            decoded = base64_text.decode(content)
+            if is_image(decoded[:START_BYTES]):
+                return decoded
+            del decoded  # so that it does not exist together with the copy
+    return bytes(content)
 
 
 def image_instead_of_address() -> UrlNotAllowed:
@@ -132,19 +139,39 @@ def is_no_object(error: BaseException | None) -> bool:
     return isinstance(error, msgspec.ValidationError) and str(error).startswith("Expected `object`")
 
 
-def short(name: str, raw: Raw) -> Raw:
-    """Returns the raw value unchanged, unless decoding it could create many objects.
+ShortValue = TypeVar("ShortValue", Raw, memoryview)
+
+
+def short(name: str, raw: ShortValue) -> ShortValue:
+    """Returns the raw value unchanged, unless decoding it could create many objects; charges their memory.
 
     Raises:
         InvalidFaceHash: A `face_hash` is too long.
         UrlNotAllowed: An image was sent in place of its URL.
         InvalidParameter: Another value is too long.
+        Overloaded: There is not enough memory.
     """
     if len(memoryview(raw)) > _LONG_VALUES.get(name, _LONGEST_VALUE):
         if name == "url" and b"data:" in bytes(memoryview(raw)[:16]).lower():
             raise image_instead_of_address()
         raise (InvalidFaceHash if name == "face_hash" else InvalidParameter)(f"{name} is too long")
+    size = len(memoryview(raw))
+    items = min(size, MAX_ITEMS.get(name, 0))
+    charge(_LIST_COPIES * size + _ITEM_MEMORY * items if items else VALUE_MEMORY * size)
     return raw
+
+
+def check_count(name: str, count: int) -> None:
+    """Checks the number of items in a list before they are decoded.
+
+    Raises:
+        InvalidFaceHash: A `face_hash` has too many numbers.
+        InvalidParameter: Another list has too many items.
+    """
+    if count > MAX_ITEMS.get(name, count):
+        if name == "face_hash":
+            raise InvalidFaceHash(f"face_hash must be {HASH_SIZE} numbers, not {count}")
+        raise InvalidParameter(f"{name} must hold at most {MAX_ITEMS[name]} ids, not {count}")
 
 
 def items(decoder: Any, raw: Raw) -> list[Raw]:

@@ -188,6 +188,10 @@ class UserFull(InvalidParameter):
     """The user has the maximum number of faces."""
 
 
+class InvalidPageToken(InvalidParameter):
+    """The token was not returned by this list."""
+
+
 class RequestTokenReused(InvalidParameter):
     """The token was used by an earlier request with different parameters."""
 

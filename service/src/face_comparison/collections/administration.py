@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from face_comparison.collections import identifiers
+from face_comparison.collections.pages import page_by_size, page_of, paging
 from face_comparison.collections.results import CollectionInfo, Page
-from face_comparison.collections.service_base import ServiceBase, page_by_size, page_of
+from face_comparison.collections.service_base import ServiceBase
 from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, RequestToken, Unchanged
 from face_comparison.collections.values import Collection, Erasure, Purge, StoredFace, User
 from face_comparison.errors import InvalidParameter, NotFound
@@ -65,7 +66,7 @@ class Administration(ServiceBase):
         """Returns a page of collections, sorted by name."""
         page = page_by_size(
             self._store.list_collections,
-            identifiers.page_start(token),
+            paging(token, "collections"),
             identifiers.check_page_size(limit),
             lambda collection: collection.name,
         )
@@ -128,7 +129,7 @@ class Administration(ServiceBase):
         name = identifiers.check_collection_id(collection_id)
         return page_by_size(
             lambda after, count: self._store.list_users(name, after, count),
-            identifiers.page_start(token),
+            paging(token, "users", name),
             identifiers.check_page_size(limit),
             lambda user: user.user_id,
         )
@@ -181,14 +182,18 @@ class Administration(ServiceBase):
         token: str | None = None,
     ) -> Page[StoredFace]:
         """Returns a page of faces, sorted by FaceId; only those of `user_id`, or with these ids, if given."""
+        name = identifiers.check_collection_id(collection_id)
+        user_id = None if user_id is None else identifiers.check_user_id(user_id)
+        face_ids = None if face_ids is None else identifiers.check_face_ids(list(face_ids))
+        position = paging(token, "faces", name, user_id, face_ids)
         found = self._store.list_faces(
-            identifiers.check_collection_id(collection_id),
-            user_id=None if user_id is None else identifiers.check_user_id(user_id),
-            face_ids=None if face_ids is None else identifiers.check_face_ids(list(face_ids)),
-            after=self._face_after(token),
+            name,
+            user_id=user_id,
+            face_ids=face_ids,
+            after=identifiers.check_face_id(position.after) if position.after else "",
             limit=identifiers.check_page_size(limit) + 1,
         )
-        return page_of(found, limit, lambda face: face.face_id)
+        return page_of(found, limit, lambda face: face.face_id, position)
 
     def delete_faces(self, collection_id: str, face_ids: Sequence[str]) -> tuple[Erasure, list[str]]:
         """Deletes faces; returns the receipt and the ids of those that existed."""
@@ -241,8 +246,3 @@ class Administration(ServiceBase):
 
     def _info(self, collection: Collection) -> CollectionInfo:
         return CollectionInfo(collection, self._threshold(collection, collection.faces))
-
-    @staticmethod
-    def _face_after(token: str | None) -> str:
-        start = identifiers.page_start(token)
-        return identifiers.check_face_id(start) if start else ""

@@ -5,8 +5,6 @@ For fields that Amazon Rekognition has, too, the patterns and lengths are the sa
 
 from __future__ import annotations
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Mapping
@@ -137,21 +135,3 @@ def check_page_size(value: Any, name: str = "MaxResults") -> int:
     if type(value) not in (int, float) or not 1 <= value <= MAX_PAGE or value != int(value):
         raise InvalidParameter(f"{name} must be a whole number from 1 to {MAX_PAGE}")
     return int(value)
-
-
-def page_token(last: str) -> str:
-    """Returns the NextToken of a page that ends with the item `last`."""
-    return base64.urlsafe_b64encode(last.encode()).decode().rstrip("=")
-
-
-def page_start(token: Any) -> str:
-    """Returns the last item of the page that returned this NextToken, or raises InvalidParameter."""
-    if token is None:
-        return ""
-    try:
-        start = base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True).decode()
-    except (binascii.Error, ValueError, TypeError):
-        raise InvalidParameter("NextToken must be the NextToken of an earlier reply") from None
-    if "\0" in start:  # PostgreSQL cannot store it
-        raise InvalidParameter("NextToken must be the NextToken of an earlier reply")
-    return start

@@ -6,7 +6,7 @@ import hashlib
 import hmac
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import orjson
@@ -15,23 +15,14 @@ from numpy.typing import NDArray
 from face_comparison.api.limits import HASH_SIZE
 from face_comparison.collections import identifiers
 from face_comparison.collections.calibration import StrangersCache, bundle_strangers
-from face_comparison.collections.results import Page
 from face_comparison.collections.stores.base import RequestToken, Store
 from face_comparison.collections.thresholds import Strangers, search_threshold
-from face_comparison.collections.values import Collection, StoredFace, User
+from face_comparison.collections.values import Collection, StoredFace
 from face_comparison.errors import InvalidFaceHash, ModelMismatch
 from face_comparison.vision import embedding
 from face_comparison.vision.analyzer import ModelInfo
 
 DEFAULT_MATCHES = 5
-
-PAGE_METADATA_BYTES = 2**20
-"""Maximum size of the metadata in a page. It is needed because an item may have 16 KiB, and a page 4,096 items."""
-
-ITEMS_AT_ONCE = 128
-
-T = TypeVar("T")
-M = TypeVar("M", Collection, User)
 
 
 class ServiceBase:
@@ -59,11 +50,7 @@ class ServiceBase:
     def distance_at_confidence(self, confidence: float) -> float:
         """Returns the Euclidean distance (0-2) with this confidence; the inverse of `confidence`."""
         model = self._model()
-        if confidence <= 0:
-            return 2.0
-        if confidence >= 1:
-            return 0.0
-        return min(2.0, max(0.0, model.threshold - model.scale * float(np.log(confidence / (1 - confidence)))))
+        return embedding.distance_at_confidence(confidence, model.threshold, model.scale)
 
     def subject(self, collection_id: str, user_id: str) -> str:
         """Returns a keyed digest of a UserId for the audit log, which is meaningless without the store's secret key."""
@@ -137,34 +124,3 @@ def stack_vectors(faces: Sequence[StoredFace], width: int = 0) -> NDArray[np.flo
     """Returns the vectors of the faces that have one, (N, width) float32."""
     found = [face.vector for face in faces if face.vector is not None]
     return np.stack(found) if found else np.empty((0, width), np.float32)
-
-
-def page_of(items: Sequence[T], limit: int, key: Callable[[T], str]) -> Page[T]:
-    """Returns a page of `limit` items. `items` has one more if there is a next page."""
-    if len(items) <= limit:
-        return Page(tuple(items), None)
-    return Page(tuple(items[:limit]), identifiers.page_token(key(items[limit - 1])))
-
-
-def page_by_size(read: Callable[[str, int], list[M]], after: str, limit: int, key: Callable[[M], str]) -> Page[M]:
-    """Returns a page of at most `limit` items and PAGE_METADATA_BYTES of metadata.
-
-    Args:
-        read: Returns the items after a key, at most a given number.
-        after: Key of the last item of the previous page.
-        limit: Maximum number of items.
-        key: Returns the key of an item.
-    """
-    items: list[M] = []
-    size = 0
-    while True:
-        wanted = min(ITEMS_AT_ONCE, limit + 1 - len(items))
-        found = read(after, wanted)
-        for item in found:
-            size += len(orjson.dumps(item.metadata))
-            if len(items) == limit or (items and size > PAGE_METADATA_BYTES):
-                return Page(tuple(items), identifiers.page_token(key(items[-1])))
-            items.append(item)
-        if len(found) < wanted:
-            return Page(tuple(items), None)
-        after = key(items[-1])

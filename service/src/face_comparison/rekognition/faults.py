@@ -46,6 +46,7 @@ _NAMES: dict[str, str] = {
 
 _NAMES_BY_KIND: dict[type[FaceComparisonError], str] = {
     errors.UserExists: "ConflictException",
+    errors.InvalidPageToken: "InvalidPaginationTokenException",
     errors.UserFull: "ServiceQuotaExceededException",
     errors.RequestTokenReused: "IdempotentParameterMismatchException",
 }

@@ -34,3 +34,12 @@ def confidence(distance: float, threshold: float, scale: float) -> float:
     distance. Threshold and scale come from the bundle, which fitted them to labeled pairs.
     """
     return 1.0 / (1.0 + math.exp((distance - threshold) / scale))
+
+
+def distance_at_confidence(confidence: float, threshold: float, scale: float) -> float:
+    """Returns the Euclidean distance (0-2) with this confidence; the inverse of `confidence`."""
+    if confidence <= 0:
+        return 2.0
+    if confidence >= 1:
+        return 0.0
+    return min(2.0, max(0.0, threshold - scale * math.log(confidence / (1 - confidence))))

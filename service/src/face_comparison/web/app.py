@@ -18,6 +18,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from flask import Flask, Response, current_app, g, redirect, request
+from werkzeug.datastructures import MIMEAccept
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Response as WerkzeugResponse
 
@@ -470,7 +471,9 @@ def _is_short(name: str) -> bool:
 def _answer(response: AnyResponse, status: int = 200) -> Response:
     media_type: encoding.MediaType = encoding.JSON
     if _is_short("Accept"):
-        accepted = request.accept_mimetypes.best_match((encoding.JSON, *MESSAGE_PACK_TYPES), encoding.JSON)
+        # Parameters, such as a charset, do not select another format; werkzeug would not match a type that has any.
+        accepts = MIMEAccept([(each.partition(";")[0].strip(), quality) for each, quality in request.accept_mimetypes])
+        accepted = accepts.best_match((encoding.JSON, *MESSAGE_PACK_TYPES), encoding.JSON)
         media_type = encoding.JSON if accepted == encoding.JSON else encoding.MESSAGE_PACK
     body = encoding.encode(response, media_type)
     return Response(body, status, content_type=media_type, headers={"Vary": "Accept"})

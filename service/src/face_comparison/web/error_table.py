@@ -44,6 +44,7 @@ _NEVER_SENT = Row(500)  # only for the log and the command line; a caller would 
 ERRORS: Mapping[type[FaceComparisonError], Row] = {
     errors.InvalidJson: Row(400, ("json",)),
     errors.InvalidParameter: Row(400, ("image", "store")),
+    errors.InvalidPageToken: Row(400),
     errors.UserFull: Row(400),
     errors.RequestTokenReused: Row(400),
     errors.MissingImage: Row(400, ("image",)),

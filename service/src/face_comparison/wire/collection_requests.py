@@ -254,7 +254,6 @@ def page_request(query: Mapping[str, str]) -> PageRequest:
     except ValueError:
         raise InvalidParameter(f"MaxResults must be a whole number from 1 to {identifiers.MAX_PAGE}") from None
     token = query.get("NextToken") or None
-    identifiers.page_start(token)
     return PageRequest(limit, token, None if not user_id else identifiers.check_user_id(user_id))
 
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from face_comparison.collections.identifiers import page_start
 from face_comparison.collections.results import SearchResult
 from face_comparison.collections.service import CollectionService
 from face_comparison.collections.stores.base import RequestToken
-from face_comparison.errors import CollectionsDisabled, InvalidParameter
+from face_comparison.errors import CollectionsDisabled
 from face_comparison.rekognition.faults import RekognitionFault
 from face_comparison.rekognition.shapes import Shape
 from face_comparison.vision.analyzer import ModelInfo
@@ -65,14 +64,9 @@ class Context:
 
 
 def page_options(given: Parameters) -> dict[str, Any]:
-    """Returns the keyword arguments of a list: `limit` and `token`. Raises InvalidPaginationTokenException."""
-    token = given.get("NextToken")
-    try:
-        page_start(token)
-    except InvalidParameter as error:
-        raise RekognitionFault("InvalidPaginationTokenException", error.message) from error
+    """Returns the keyword arguments of a list: `limit` and `token`."""
     # Rekognition treats 0 as absent.
-    return {"limit": given.get("MaxResults") or DEFAULT_PAGE, "token": token}
+    return {"limit": given.get("MaxResults") or DEFAULT_PAGE, "token": given.get("NextToken")}
 
 
 def next_token(token: str | None) -> Shape:

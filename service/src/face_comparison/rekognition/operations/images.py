@@ -6,6 +6,7 @@ from face_comparison.collections.quality import quality_reasons
 from face_comparison.rekognition import shapes
 from face_comparison.rekognition.operations.context import Context, Parameters, no_face
 from face_comparison.rekognition.shapes import Shape
+from face_comparison.rekognition.similarity import maximum_distance, to_similarity
 from face_comparison.vision.matching import image_match, most_prominent_face
 from face_comparison.vision.types import Analysis
 
@@ -33,16 +34,15 @@ def compare_faces(given: Parameters, context: Context) -> Shape:
     wanted = most_prominent_face(source.faces, context.model.sure_confidence)
     if quality_reasons(wanted, quality_filter):
         raise no_face("SourceImage")
-    minimum = given.get("SimilarityThreshold", DEFAULT_SIMILARITY)
+    limit = maximum_distance(given.get("SimilarityThreshold", DEFAULT_SIMILARITY), context.model)
     matches, others = [], []
     for match in image_match(wanted.hash, target, context.model.calibration(None)).faces:
         assert match.face is not None  # noqa: S101 (the target is an image)
         if quality_reasons(match.face, quality_filter):
             continue
         compared = shapes.face_detail(match.face, target)
-        similarity = shapes.percent(match.confidence)
-        if similarity >= minimum:
-            matches.append({"Similarity": similarity, "Face": compared})
+        if match.distance <= limit:
+            matches.append({"Similarity": to_similarity(match.confidence), "Face": compared})
         else:
             others.append(compared)
     return {

@@ -19,6 +19,7 @@ from face_comparison.rekognition import shapes
 from face_comparison.rekognition.faults import RekognitionFault
 from face_comparison.rekognition.operations.context import Context, Parameters, no_face
 from face_comparison.rekognition.shapes import Shape
+from face_comparison.rekognition.similarity import maximum_distance, to_similarity
 from face_comparison.vision.matching import most_prominent_face
 from face_comparison.vision.types import Analysis, Face
 
@@ -33,7 +34,7 @@ def search_faces(given: Parameters, context: Context) -> Shape:
         context,
         given["CollectionId"],
         given["FaceId"],
-        threshold=_distance(store, given.get("FaceMatchThreshold")),
+        threshold=_distance(context, given.get("FaceMatchThreshold")),
         max_matches=given.get("MaxFaces", DEFAULT_MATCHES),
     )
     return {
@@ -66,7 +67,7 @@ def search_users(given: Parameters, context: Context) -> Shape:
     if ("UserId" in given) == ("FaceId" in given):
         raise RekognitionFault("InvalidParameterException", "exactly one of UserId and FaceId is required")
     version = store.check_usable(name).model_version
-    threshold = _distance(store, given.get("UserMatchThreshold"))
+    threshold = _distance(context, given.get("UserMatchThreshold"))
     matches = given.get("MaxUsers", DEFAULT_MATCHES)
     if "UserId" in given:
         found = context.search(
@@ -143,7 +144,7 @@ def _search_image(
         lambda: store.search(
             given["CollectionId"],
             face.hash[None],
-            threshold=_distance(store, given.get(threshold)),
+            threshold=_distance(context, given.get(threshold)),
             max_matches=given.get(matches, DEFAULT_MATCHES),
             grouping=grouping,
         )
@@ -169,9 +170,9 @@ def _searched_face(analysis: Analysis, given: Parameters, sure_confidence: float
     return None if quality_reasons(face, given.get("QualityFilter", "NONE")) else face
 
 
-def _distance(store: CollectionService, similarity: float | None) -> float | None:
+def _distance(context: Context, similarity: float | None) -> float | None:
     """Returns the Euclidean distance of a similarity in percent; None lets the collection's rate decide."""
-    return None if similarity is None else store.distance_at_confidence(similarity / 100)
+    return None if similarity is None else maximum_distance(similarity, context.model)
 
 
 def _face_matches(found: Identification, store: CollectionService, version: str) -> list[Shape]:
@@ -189,4 +190,4 @@ def _user_matches(found: Identification, store: CollectionService) -> list[Shape
 
 
 def _similarity(match: Neighbor, store: CollectionService) -> float:
-    return shapes.percent(store.confidence(match.distance))
+    return to_similarity(store.confidence(match.distance))

@@ -12,6 +12,7 @@ from face_comparison.rekognition.operations.context import (
     request_token,
 )
 from face_comparison.rekognition.shapes import Shape
+from face_comparison.rekognition.similarity import maximum_distance
 
 DEFAULT_USER_MATCH = 75.0
 """The default similarity of AssociateFaces, as Rekognition's."""
@@ -44,7 +45,7 @@ def associate_faces(given: Parameters, context: Context) -> Shape:
         given["CollectionId"],
         given["UserId"],
         given["FaceIds"],
-        max_distance=store.distance_at_confidence(similarity / 100),
+        max_distance=maximum_distance(similarity, context.model),
         token=request_token("AssociateFaces", given, context),
     )
     return {

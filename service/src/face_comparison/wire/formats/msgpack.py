@@ -11,7 +11,17 @@ from msgspec import Raw
 from face_comparison.api.limits import HASH_SIZE, MAX_TARGETS
 from face_comparison.errors import InvalidFaceHash, InvalidParameter
 from face_comparison.wire import base64_text
-from face_comparison.wire.formats.shapes import MAX_ITEMS, Buffer, Inline, S, check_count, items, short, too_many
+from face_comparison.wire.formats.shapes import (
+    MAX_ITEMS,
+    Buffer,
+    Inline,
+    S,
+    check_count,
+    image_or_base64,
+    items,
+    short,
+    too_many,
+)
 
 _CONTAINERS = ("Metadata",)
 """Values that may contain others. An empty map of one byte becomes an object of 64 bytes."""
@@ -59,7 +69,7 @@ class MessagePackNotation:
     def image(self, raw: Raw) -> Any:
         kind = memoryview(raw)[0]
         if kind in b"\xc4\xc5\xc6":  # bin 8, 16, 32
-            return Inline(partial(msgspec.msgpack.decode, raw, type=bytes))
+            return Inline(lambda: image_or_base64(msgspec.msgpack.decode(raw, type=bytes)))
         if kind in b"\xd9\xda\xdb" or 0xA0 < kind <= 0xBF:  # str 8, 16, 32, or short and not empty
             return Inline(partial(base64_text.decode, _text(raw)))
         return self.value("img", raw) or None

@@ -52,7 +52,7 @@ generate: .venv/.synced ## Make again what is made from another file: the chart'
 	@$(BIN)/python -m devtools.dashboard
 	@$(BIN)/python -m devtools.chart_manifests --helm "$$($(BIN)/python -m devtools.k8s.programs path helm)"
 
-check: lint types layers words bounds generated ## Lint, types, layers, spelling and terms, lower bounds, generated files, documents and their links
+check: bounds lint types layers words generated ## Lint, types, layers, spelling and terms, lower bounds, generated files, documents and their links
 
 lint: .venv/.synced
 	@$(BIN)/ruff check .
@@ -67,8 +67,9 @@ layers: .venv/.synced
 words: .venv/.synced
 	@$(BIN)/python -m devtools.words
 
-bounds: .venv/.synced
-	@$(BIN)/python -m devtools.lowest
+# First, and without the environment: after a change of a bound, uv would stop with a lock that needs to be updated.
+bounds: $(UV)
+	@$(PYTHON) devtools/src/devtools/lowest.py
 
 generated: .venv/.synced
 	@$(BIN)/pytest --quiet -o addopts=--import-mode=importlib tests/agreement/test_generated.py tests/docs/test_site.py
@@ -109,7 +110,7 @@ test-fast: setup ## The tests that need no root, no cluster and no browser: 2:36
 LOWEST = build/lowest
 test-lowest: lowest-service lowest-operator ## The unit tests with the lowest versions that the packages declare
 lowest-%: .venv/.synced
-	@$(BIN)/python -m devtools.lowest $* $(UV) $(LOWEST)/$*.txt
+	@$(BIN)/python devtools/src/devtools/lowest.py $* $(UV) $(LOWEST)/$*.txt
 	@$(UV) venv --quiet --clear --python $(BIN)/python $(LOWEST)/$*
 	@$(UV) export --quiet --locked --only-group dev --no-emit-workspace --no-hashes -o $(LOWEST)/dev.txt
 	@$(UV) pip install --quiet --python $(LOWEST)/$*/bin/python --override $(LOWEST)/$*.txt -r $(LOWEST)/dev.txt -r $(LOWEST)/$*.txt -e $* -e devtools
@@ -120,6 +121,10 @@ bench: setup ## Compare the service with a plain loop and with OpenCV's own; ARG
 	@images="$$($(BIN)/python -c 'from devtools.photos import samples; print(*(samples.photographs()[n] for n in samples.BENCH))')"; \
 	$(BIN)/face-comparison bench $(ARGS) $$images
 	@$(BIN)/python -m devtools.bench_workloads
+
+.PHONY: special-cases
+special-cases: setup ## Measure the service with and without its special cases (ADR 6)
+	@$(BIN)/python -m devtools.special_cases $(ARGS)
 
 soak: SECONDS = 600
 soak: setup ## Good, slow, broken, huge and hostile clients at once for ten minutes; SECONDS=60 shortens, ARGS=--seed=2
@@ -183,7 +188,7 @@ golden: .venv/.synced ## Make the golden objects of the operator again; git show
 SECONDS ?= 60
 fuzz: SECONDS = 60
 fuzz: setup ## Feed mutated images and bodies to every parser for a minute (SECONDS=600 lengthens); what is found is kept in build/fuzz
-	@PYTHONPATH=tests $(BIN)/python -m fuzz.fuzzing --seconds $(SECONDS)
+	@$(BIN)/python -m devtools.fuzz.fuzzing --seconds $(SECONDS)
 
 report: .venv/.synced ## One page from the last end-to-end run: build/report.html and build/report.md
 	@$(BIN)/python -m devtools.report

@@ -6,8 +6,8 @@ import base64
 
 import pytest
 
-from fuzz.fuzzing import finding, findings
-from fuzz.targets import TARGETS
+from devtools.fuzz.fuzzing import finding, findings
+from devtools.fuzz.targets import TARGETS
 
 FOUND: dict[str, tuple[str, str]] = {
     "a part without a name": ("multipart", "LS14DQpDb250ZW50LURpc3Bvc2l0aW9uOiBmb3JlcwsNCg0KMw0KLS14LS0NCg=="),

@@ -1,8 +1,9 @@
-"""Compares the declared lower bounds with the versions that the unit tests passed with: `python -m devtools.lowest`.
+"""Compares the declared lower bounds with the versions that the unit tests passed with: `make bounds`.
 
 `make test-lowest` runs the unit tests of each distribution with the versions in `tests/lowest/`, and replaces a file
 there when they pass with changed bounds. Without arguments, this program reports the declared bounds that are not in
-it.
+it. It runs as a file, by any Python with the standard library alone: `make check` starts with it, before uv, which
+would report a changed bound only as a lock that needs to be updated.
 """
 
 from __future__ import annotations
@@ -14,8 +15,7 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-from devtools import ROOT
-
+ROOT = Path(__file__).resolve().parents[3]
 TESTED = Path("tests/lowest")
 PROJECTS = ("service", "operator")
 OF_THE_SAME_FILES = {"client": "service"}
@@ -96,7 +96,10 @@ def main(arguments: list[str]) -> int:
         project, uv, path = arguments
         write(project, uv, Path(path))
         return 0
-    found = problems()
+    try:
+        found = problems()
+    except ValueError as error:  # a dependency without a lower bound
+        found = [str(error)]
     print(*found, sep="\n", end="\n" if found else "")
     return 1 if found else 0
 

@@ -17,16 +17,16 @@ from pathlib import Path
 import numpy as np
 from numpy.random import Generator
 
+from devtools.fuzz.targets import TARGETS, Target
 from face_comparison.errors import FaceComparisonError
-from fuzz.targets import TARGETS, Target
 
 FIXED_SECONDS, SECONDS_PER_BYTE = 0.5, 2e-6
 """Processor time that a try may take. Decoding takes some 10 ns per byte; a small file may claim an image of a
 megapixel with many scans, hence the fixed share."""
 
-LONGEST = 1 << 16
+MAX_BYTES = 1 << 16
 
-FEWEST_BYTES = 1024
+MIN_COUNTED_BYTES = 1024
 """Minimum size of an attempt that counts for the cost per byte: the fixed cost of a call says nothing about bytes."""
 
 
@@ -42,7 +42,7 @@ class Cost:
         """Counts an attempt."""
         self.tries += 1
         self.seconds = max(self.seconds, seconds)
-        if size >= FEWEST_BYTES:
+        if size >= MIN_COUNTED_BYTES:
             self.seconds_per_byte = max(self.seconds_per_byte, seconds / size)
 
 
@@ -51,7 +51,7 @@ def mutated(target: Target, rng: Generator) -> bytes:
     data = bytearray(target.starts[int(rng.integers(len(target.starts)))])
     for _ in range(int(rng.integers(1, 9))):
         _change(data, target, rng)
-    return bytes(data[:LONGEST])
+    return bytes(data[:MAX_BYTES])
 
 
 def _change(data: bytearray, target: Target, rng: Generator) -> None:
@@ -109,6 +109,7 @@ def findings(name: str, seed: int, tries: int, cost: Cost | None = None) -> Iter
 
 
 def main() -> int:
+    """Mutates inputs of every target for the given time, keeps findings, and prints what each target cost at most."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=int(time.time()))

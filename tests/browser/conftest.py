@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, Playwright, expect, sync_playwright
 
 from devtools import chromium
 from devtools.explorer import Explorer, Service, serving
 from devtools.photos import samples
+from support.camera_films import Frame, film
 from support.explorer_keys import KEYS
 
 
@@ -79,3 +80,39 @@ def explore(browser: Browser) -> Iterator[Callable[..., Explorer]]:
 @pytest.fixture
 def explorer(explore: Callable[..., Explorer], service: Service) -> Explorer:
     return explore(service)
+
+
+@pytest.fixture(scope="module")
+def playwright() -> Iterator[Playwright]:
+    """For tests that start a browser of their own, instead of `browser`."""
+    problem = chromium.install()
+    if problem is not None:
+        if os.environ.get("CI"):
+            pytest.fail(problem)
+        pytest.skip(problem)
+    with sync_playwright() as started:
+        yield started
+
+
+@pytest.fixture
+def desk(playwright: Playwright, service: Service, tmp_path: Path) -> Iterator[Callable[..., Explorer]]:
+    """Open the desk with a camera that plays these frames over and over, or several that show a pattern."""
+    with contextlib.ExitStack() as stack:
+
+        def open_desk(frames: list[Frame], cameras: int = 1, repeats: int | None = None, **options: Any) -> Explorer:
+            flags = [
+                *chromium.FLAGS,
+                "--use-fake-ui-for-media-stream",
+                f"--use-fake-device-for-media-stream=device-count={cameras}",
+            ]
+            if cameras == 1:
+                played = film(frames, tmp_path / "film.mjpeg", repeats=repeats)
+                flags.append(f"--use-file-for-fake-video-capture={played}")
+            browser = playwright.chromium.launch(executable_path=chromium.executable(), args=flags)
+            stack.callback(browser.close)
+            explorer = Explorer(browser, service, **{"query": "?kiosk=1#desk", **options})
+            stack.callback(explorer.close)
+            expect(explorer.page.locator(".desk .intake")).to_be_visible()
+            return explorer
+
+        yield open_desk

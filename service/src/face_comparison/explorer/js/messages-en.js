@@ -318,6 +318,7 @@ export const en = {
   "desk.challenge-limits": "A printed photo fails this. It is not certified liveness detection: a video or a mask may pass.",
   "desk.nobody": "Look into the camera",
   "desk.several": "One person at a time, please",
+  "desk.several-captured": "Several people are in the photograph. Only the guest should be in front of the camera.",
   "desk.closer": "Come closer",
   "desk.inside": "Move to the middle of the image",
   "desk.dark": "Too dark: turn to the light",

@@ -318,6 +318,7 @@ export const zh = {
   "desk.challenge-limits": "打印的照片无法通过。这不是经过认证的活体检测：视频或面具可能通过。",
   "desk.nobody": "请看镜头",
   "desk.several": "请一次只站一个人",
+  "desk.several-captured": "照片中有多个人。镜头前只应有客人本人。",
   "desk.closer": "请靠近一些",
   "desk.inside": "请移到画面中间",
   "desk.dark": "太暗：请面向光源",

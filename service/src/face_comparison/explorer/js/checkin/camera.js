@@ -38,12 +38,24 @@ export function closeCamera(video) {
   video.srcObject = null;
 }
 
-/** The present frame as a JPG of at most `side` pixels a side: {blob, ratio}. */
+/** The present frame as a JPG of at most `side` pixels a side: {blob, ratio, light}; light: mean brightness, 0 to 100. */
 export async function takeFrame(video, side) {
   const factor = Math.min(1, side / Math.max(video.videoWidth, video.videoHeight));
   const [width, height] = [Math.round(video.videoWidth * factor), Math.round(video.videoHeight * factor)];
   const canvas = Object.assign(document.createElement("canvas"), { width, height });
   canvas.getContext("2d").drawImage(video, 0, 0, width, height);
   const blob = await new Promise((done) => canvas.toBlob(done, "image/jpeg", 0.9));
-  return { blob, ratio: width / height };
+  return { blob, ratio: width / height, light: lightOf(canvas) };
+}
+
+const SAMPLES = 16;
+
+/** Mean of red, green and blue of an image, 0 to 100. */
+function lightOf(image) {
+  const canvas = Object.assign(document.createElement("canvas"), { width: SAMPLES, height: SAMPLES });
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(image, 0, 0, SAMPLES, SAMPLES);
+  const { data } = context.getImageData(0, 0, SAMPLES, SAMPLES);
+  const total = data.reduce((sum, value, i) => (i % 4 === 3 ? sum : sum + value), 0); // without the alpha channel
+  return (100 * total) / (3 * 255 * SAMPLES * SAMPLES);
 }

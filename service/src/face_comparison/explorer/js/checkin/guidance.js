@@ -1,7 +1,7 @@
 /** What a person in front of the camera should do next. Pure: faces and numbers in, a word out. */
 
-/** When a captured face is good enough. height: of the image; turn: see turnOf; roll: degrees; levels: 0 to 100. */
-export const LEVELS = { height: 0.24, second: 0.4, edge: 0.01, sharpness: 18, dark: 14, bright: 92, turn: 0.4, roll: 18 };
+/** When a captured face is good enough. height: of the image; turn: see turnOf; roll: degrees; levels: 0 to 100. night, glare: of the whole frame. */
+export const LEVELS = { height: 0.24, second: 0.4, edge: 0.01, sharpness: 18, dark: 14, bright: 92, night: 8, glare: 95, turn: 0.4, roll: 18 };
 
 /** Frames in a row that must be good before the photo is taken automatically. */
 export const STEADY_FRAMES = 3;
@@ -13,11 +13,20 @@ export function nearest(faces) {
   return faces.length ? faces.reduce((best, face) => (area(face) > area(best) ? face : best)) : null;
 }
 
-/** One of: nobody, several, closer, inside, dark, bright, facing, upright, blurred, ready. ratio: width by height. */
-export function advice(faces, ratio) {
+/** Whether somebody else is about as near to the camera as the nearest person. */
+export function isCrowd(faces) {
   const face = nearest(faces);
-  if (!face) return "nobody";
-  if (faces.some((other) => other !== face && area(other) > LEVELS.second * area(face))) return "several";
+  return faces.some((other) => other !== face && area(other) > LEVELS.second * area(face));
+}
+
+/**
+ * One of: nobody, several, closer, inside, dark, bright, facing, upright, blurred, ready. ratio: width by height; light:
+ * mean brightness of the frame, 0 to 100. In the dark no face is found, which is not because nobody is there.
+ */
+export function advice(faces, ratio, light) {
+  const face = nearest(faces);
+  if (!face) return light < LEVELS.night ? "dark" : light > LEVELS.glare ? "bright" : "nobody";
+  if (isCrowd(faces)) return "several";
   const { BoundingBox: box, Quality: quality } = face;
   if (box.Height < LEVELS.height) return "closer";
   if (box.Left < LEVELS.edge || box.Top < LEVELS.edge || box.Left + box.Width > 1 - LEVELS.edge || box.Top + box.Height > 1 - LEVELS.edge) return "inside";

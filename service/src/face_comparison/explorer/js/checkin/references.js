@@ -8,10 +8,12 @@ import { fill, h } from "../dom.js";
 import { t } from "../language.js";
 import { personName } from "../people/person.js";
 import { problem } from "../problem.js";
-import { jsonOf } from "../subjects.js";
 import { call, callWithImage, ENDPOINTS, mayDo, send } from "../service.js";
+import { jsonOf } from "../subjects.js";
+import { isCrowd, nearest } from "./guidance.js";
 
 const LISTED = 1000;
+const SEARCHED = 4; // more than one, to know whether others are beside the person
 
 export const canSearch = (service) => Boolean(service.endpoints.collections) && mayDo("search");
 
@@ -61,11 +63,19 @@ export function personChoice(chosen) {
   return root;
 }
 
-/** Compare a captured image. Returns {answer, title, reason, target}; answer: same, review, different. Throws ServiceError. */
+/**
+ * Compare a captured image. Returns {answer, title, reason, target}; answer: same, review, different.
+ *
+ * The service finds the best match among all faces of an image. At a desk, only the nearest face counts: neither somebody
+ * in the background nor an ID card held up to the camera may vouch for the guest. Where several people are about as near,
+ * a person decides.
+ *
+ * Throws ServiceError.
+ */
 export async function judge(service, reference, blob) {
   const captured = { blob, type: "image/jpeg" };
   if (reference.collection && reference.userId) return fromTarget(await callWithImage([reference.collection, "users", reference.userId, "verify"], captured));
-  if (reference.collection) return fromSearch(await callWithImage([reference.collection, "search"], captured, { MaxFaces: 1 }), reference);
+  if (reference.collection) return fromSearch(await callWithImage([reference.collection, "search"], captured, { MaxFaces: SEARCHED }), reference);
   const source = reference.face ? { name: "source", text: JSON.stringify(jsonOf(reference)) } : reference.image ? { name: "source", file: reference.image.name, blob: reference.image.blob } : { name: "source", text: reference.url };
   const { reply } = await send({ url: ENDPOINTS.compare, form: [source, { name: "target", file: "camera.jpg", blob }] });
   const [target] = reply.Targets;
@@ -74,10 +84,17 @@ export async function judge(service, reference, blob) {
   return reference.face?.reliable === false ? { ...fromTarget(target), answer: "review" } : fromTarget(target);
 }
 
-const fromTarget = (target) => ({ answer: target.Verdict, target });
+const SEVERAL = { answer: "review", reason: "desk.several-captured" };
 
-async function fromSearch({ Faces: [face] }, { collection }) {
+function fromTarget({ Faces: faces }) {
+  const face = nearest(faces);
+  return isCrowd(faces) ? SEVERAL : { answer: face.Verdict, target: face };
+}
+
+async function fromSearch({ Faces: faces }, { collection }) {
+  const face = nearest(faces);
   if (!face) return { answer: "review", reason: "error.no_face" };
+  if (isCrowd(faces)) return SEVERAL;
   const [best] = face.Matches;
   const name = best?.UserId ? await call("GET", [collection, "users", best.UserId]).then(personName, () => best.UserId) : best?.FaceId;
   if (face.Decision === "match") return { answer: "same", title: name, target: best };

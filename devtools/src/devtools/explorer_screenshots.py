@@ -18,13 +18,14 @@ from typing import Any
 
 import urllib3
 from PIL import Image, ImageEnhance
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from devtools import ROOT, chromium
 from devtools.explorer import Explorer, Service, serving
 
 SAMPLE = ROOT / "service/src/face_comparison/sample.jpg"
 QUALITY = 90
+MAX_HEIGHT = 2600
 PHONE: dict[str, Any] = {"width": 390, "height": 844, "touch": True}
 KEY = "an-example-key"
 
@@ -144,6 +145,23 @@ def use_people(explorer: Explorer, photos: dict[str, Path]) -> None:
     expect(page.locator(".decision").first).to_be_visible()
 
 
+def show_whole_page(page: Page, width: int) -> None:
+    """Makes the window as tall as the page, up to MAX_HEIGHT pixels.
+
+    A sticky header would be drawn in the middle of an image that is taller than the window. Because images on the page
+    grow with the window, its height is measured again until all of it fits.
+    """
+    page.evaluate("scrollTo(0, 0)")
+    height = 0
+    for _ in range(5):
+        needed = min(MAX_HEIGHT, int(page.evaluate("document.documentElement.scrollHeight")))
+        if needed <= height:
+            return
+        height = needed
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
 def take(
     browser: Browser, service: Service, name: str, options: dict[str, Any], do: Callable[[Explorer], None], folder: Path
 ) -> None:
@@ -152,10 +170,7 @@ def take(
     explorer.refusals = {400, 401, 404}
     do(explorer)
     explorer.page.wait_for_load_state("networkidle")
-    # A sticky header would be drawn in the middle of an image that is taller than the window.
-    explorer.page.evaluate("scrollTo(0, 0)")
-    tall = min(2600, int(explorer.page.evaluate("document.documentElement.scrollHeight")))
-    explorer.page.set_viewport_size({"width": options.get("width", 1280), "height": tall})
+    show_whole_page(explorer.page, options.get("width", 1280))
     data = explorer.page.screenshot()
     with Image.open(io.BytesIO(data)) as shot:
         shot.convert("RGB").save(folder / f"{name}.webp", quality=QUALITY, method=6)

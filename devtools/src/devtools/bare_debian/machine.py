@@ -65,6 +65,7 @@ class Machine:
     pid: int
     state: Path
     processes: Processes
+    shares_network: bool
 
     def command(self, shell: str, folder: str = "/root", environment: Mapping[str, str] | None = None) -> list[str]:
         """Returns the command that runs a line of bash in the machine, without this process's environment."""
@@ -78,9 +79,15 @@ class Machine:
         return subprocess.run(self.command(shell), capture_output=True, text=True, timeout=seconds, check=False)
 
     def start_docker(self) -> None:
-        """Starts Docker's daemon and waits until it responds."""
-        group = f"--cgroup-parent=/{CONTROL_GROUP}"
-        self.processes.start("dockerd", self.command(f"exec dockerd {group} --exec-opt native.cgroupdriver=cgroupfs"))
+        """Starts Docker's daemon and waits until it responds.
+
+        On a machine that shares this machine's network, it leaves that network's interfaces, firewall, and forwarding
+        unchanged; containers there have either this network or none.
+        """
+        options = [f"--cgroup-parent=/{CONTROL_GROUP}", "--exec-opt", "native.cgroupdriver=cgroupfs"]
+        if self.shares_network:
+            options += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
+        self.processes.start("dockerd", self.command(f"exec dockerd {' '.join(options)}"))
         for _ in attempts(180, pause=0.2):
             self.processes.check()
             if self.run("docker version").returncode == 0:
@@ -112,7 +119,7 @@ def machine(state: Path, mounts: Mapping[str, Path], network: bool) -> Iterator[
     with Processes(state / "logs") as processes:
         outer = processes.start("machine", [*holder, "bash", HERE / "start.sh", base, state])
         try:
-            yield Machine(_first_process(outer, processes), state, processes)
+            yield Machine(_first_process(outer, processes), state, processes, network)
         finally:
             processes.kill("machine")  # kills all processes of the machine as well
             _remove_groups()

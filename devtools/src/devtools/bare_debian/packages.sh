@@ -4,7 +4,7 @@
 #   packages.sh FOLDER
 set -euo pipefail
 mmdebstrap --quiet --variant=minbase --format=directory \
-  --include=ca-certificates,curl,docker-cli,docker-compose,docker.io,git,iptables,make,openssl,pipx,python3,python3-venv \
+  --include=ca-certificates,curl,docker-buildx,docker-cli,docker-compose,docker.io,git,iptables,make,openssl,pipx,python3,python3-venv \
   --aptopt='Apt::Install-Recommends "false"' \
   --dpkgopt='path-exclude=/usr/share/man/*' \
   --dpkgopt='path-exclude=/usr/share/doc/*' \

@@ -147,6 +147,15 @@ def postgres() -> Image:
     return image
 
 
+def save_base(archive: Path) -> str:
+    """Writes the base image as an archive that Docker loads, and returns its name."""
+    cache().mkdir(parents=True, exist_ok=True)
+    with FileLock(cache() / ".lock", timeout=BUILD_SECONDS):
+        _ensure_base()
+        _buildah("push", "--quiet", BASE, f"docker-archive:{archive}:{BASE}")
+    return BASE
+
+
 def cache() -> Path:
     """Returns the folder with the archives and the builder's layers."""
     return programs.cache().parent / "images"

@@ -37,7 +37,7 @@ export async function watch(video, { detect, say, isCurrent, challenge }) {
     if (asked?.state === "asking") {
       asked = observe(asked, word === "several" ? null : nearest(faces), frame.ratio, seconds());
       if (FAILED.includes(asked.state)) return { outcome: "failed", reason: `desk.challenge-${asked.state}` };
-      say(`desk.${request(asked, word)}`, "guide");
+      say(`desk.${faces.length ? request(asked, word) : word}`, "guide");
     } else {
       steady = word === "ready" ? steady + 1 : 0;
       say(`desk.${word}`, word === "ready" ? "good" : "guide");
@@ -49,7 +49,7 @@ export async function watch(video, { detect, say, isCurrent, challenge }) {
 }
 
 const FAILED = ["too-slow", "other-person"];
-const NO_FACE_TO_JUDGE = ["nobody", "several", "closer"];
+const NO_FACE_TO_JUDGE = ["several", "closer"];
 
 /** What a person who takes a challenge should do next. */
 function request(challenge, word) {

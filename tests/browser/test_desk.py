@@ -41,7 +41,7 @@ def test_another_person_is_rejected(desk: Callable[..., Explorer], photographs: 
     ("frame", "guidance"),
     [
         (lambda of: lit(placed(of["obama.jpg"]), 0.25), "Too dark"),
-        (lambda of: lit(placed(of["obama.jpg"]), 2.5), "Too bright"),
+        (lambda of: lit(placed(of["obama.jpg"]), 2.25), "Too bright"),
         (lambda of: placed(of["obama.jpg"], scale=0.3), "Come closer"),
         (lambda of: placed(of["table.jpg"]), "One person at a time"),
     ],

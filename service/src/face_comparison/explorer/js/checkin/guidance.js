@@ -1,7 +1,7 @@
 /** What a person in front of the camera should do next. Pure: faces and numbers in, a word out. */
 
-/** When a captured face is good enough. height: of the image; turn: see turnOf; roll: degrees; levels: 0 to 100. night, glare: of the whole frame. */
-export const LEVELS = { height: 0.24, second: 0.4, edge: 0.01, sharpness: 18, dark: 14, bright: 92, night: 8, glare: 95, turn: 0.4, roll: 18 };
+/** When a captured face is good enough. height: of the image; turn: see turnOf; roll: degrees; levels: 0 to 100. night: of the whole frame. */
+export const LEVELS = { height: 0.24, second: 0.4, edge: 0.01, sharpness: 18, dark: 14, bright: 92, night: 8, turn: 0.4, roll: 18 };
 
 /** Frames in a row that must be good before the photo is taken automatically. */
 export const STEADY_FRAMES = 3;
@@ -25,7 +25,7 @@ export function isCrowd(faces) {
  */
 export function advice(faces, ratio, light) {
   const face = nearest(faces);
-  if (!face) return light < LEVELS.night ? "dark" : light > LEVELS.glare ? "bright" : "nobody";
+  if (!face) return light < LEVELS.night ? "dark" : "nobody";
   if (isCrowd(faces)) return "several";
   const { BoundingBox: box, Quality: quality } = face;
   if (box.Height < LEVELS.height) return "closer";

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import urllib3
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
 from devtools.explorer import Explorer, Service
 from support.camera_films import Frame, bent, beside, lit, narrowed, placed, turning_head
@@ -22,7 +22,7 @@ Desk = Callable[..., Explorer]
 POSE_FRAMES = 60  # a pose lasts long enough for two frames to be judged on a busy machine
 
 
-def verdict(explorer: Explorer) -> object:
+def verdict(explorer: Explorer) -> Locator:
     return explorer.page.locator(".desk .verdict")
 
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 WIDTH, HEIGHT = 960, 720
 FRAMES = 30
-"""Number of frames of a film, which the camera plays over and over, unless it is told how long each one lasts."""
+"""Number of frames of a film, which the camera repeats, unless `repeats` says how long each one lasts."""
 
 Frame = Image.Image
 

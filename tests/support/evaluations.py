@@ -12,7 +12,7 @@ from face_comparison.api.responses import BoundingBox
 from face_comparison.client.detection import DetectedFace
 from face_comparison.evaluation.dataset import Dataset, LabeledImage
 from face_comparison.evaluation.enrollment import Enrollment
-from face_comparison.evaluation.run import Evaluation, EvaluationOptions, Quiet, measure
+from face_comparison.evaluation.run import Evaluation, EvaluationOptions, SilentProgress, measure
 from face_comparison.evaluation.thresholds import Costs
 from support import embeddings
 from support.faces import quality
@@ -37,4 +37,4 @@ def evaluated(
     groups: Mapping[str, Mapping[str, str]] | None = None,
 ) -> Evaluation:
     dataset, enrollment = enrolled(*embeddings.draw(np.random.default_rng(people), people, images, width=32), folder)
-    return measure(replace(dataset, groups=groups or {}), enrollment, "m-1", 0.9, OPTIONS, Quiet())
+    return measure(replace(dataset, groups=groups or {}), enrollment, "m-1", 0.9, OPTIONS, SilentProgress())

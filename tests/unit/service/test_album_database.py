@@ -27,9 +27,9 @@ def image(digest: str, *numbers: int) -> Analyzed:
 
 def test_analyses_persist_between_runs(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
-        database.keep([image("a", 1, 2), image("b"), Rejected("c", "corrupt_image", "it is cut off")])
+        database.save_analyses([image("a", 1, 2), image("b"), Rejected("c", "corrupt_image", "it is cut off")])
     with AlbumDatabase(tmp_path, "m-1") as database:
-        assert database.known() == {"a", "b", "c"}
+        assert database.analyzed_digests() == {"a", "b", "c"}
         assert database.rejected() == {"c": Rejected("c", "corrupt_image", "it is cut off")}
         faces = database.faces()
     assert list(faces) == [("a", 0), ("a", 1)]
@@ -39,22 +39,22 @@ def test_analyses_persist_between_runs(tmp_path: Path) -> None:
 
 def test_other_models_start_empty(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
-        database.keep([image("a", 1)])
+        database.save_analyses([image("a", 1)])
     with AlbumDatabase(tmp_path, "m-2") as database:
-        assert database.known() == set()
+        assert database.analyzed_digests() == set()
         assert database.faces() == {}
 
 
 def test_second_analysis_replaces_first(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
-        database.keep([image("a", 1, 2)])
-        database.keep([image("a", 3)])
+        database.save_analyses([image("a", 1, 2)])
+        database.save_analyses([image("a", 3)])
         assert list(database.faces()) == [("a", 0)]
 
 
 def test_people_are_remembered(tmp_path: Path) -> None:
     with AlbumDatabase(tmp_path, "m-1") as database:
-        database.keep([image("a", 1, 2)])
+        database.save_analyses([image("a", 1, 2)])
         database.save_people({("a", 0): 4, ("a", 1): None})
         assert database.people() == {("a", 0): 4}
         database.save_people({("a", 0): None, ("a", 1): 2})
@@ -64,16 +64,16 @@ def test_people_are_remembered(tmp_path: Path) -> None:
 def test_deleted_data_is_not_in_file(tmp_path: Path) -> None:
     secret = face(9).face_hash.tobytes()[:64]
     with AlbumDatabase(tmp_path, "m-0") as database:
-        database.keep([image("old", 1)])
+        database.save_analyses([image("old", 1)])
     with AlbumDatabase(tmp_path, "m-1") as database:
-        database.keep([image("a", 1), image("b", 9)])
+        database.save_analyses([image("a", 1), image("b", 9)])
     assert secret in (tmp_path / NAME).read_bytes()
     with AlbumDatabase(tmp_path, "m-1") as database:
         database.delete_others(["a"])
-        assert database.known() == {"a"}
+        assert database.analyzed_digests() == {"a"}
     assert secret not in (tmp_path / NAME).read_bytes()
     with AlbumDatabase(tmp_path, "m-0") as database:
-        assert database.known() == set()
+        assert database.analyzed_digests() == set()
 
 
 def test_only_one_run_at_a_time(tmp_path: Path) -> None:

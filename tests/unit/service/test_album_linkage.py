@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy.cluster import hierarchy
 
-from face_comparison.album.linkage import linked
+from face_comparison.album.linkage import link_groups
 
 
 def people(count: int, faces: int, seed: int) -> NDArray[np.float32]:
@@ -30,24 +30,24 @@ def test_equals_average_linkage_without_pairs(seed: int, threshold: float) -> No
     vectors = people(15, 120, seed)
     merges = hierarchy.linkage(vectors.astype(np.float64), "average")
     expected = hierarchy.fcluster(merges, threshold, criterion="distance")
-    assert groups(linked(vectors, threshold)) == groups(expected)
+    assert groups(link_groups(vectors, threshold)) == groups(expected)
 
 
 @pytest.mark.parametrize("seed", range(5))
 def test_cannot_link_pairs_stay_apart(seed: int) -> None:
     vectors = people(6, 90, seed)
     pairs = [(int(a), int(b)) for a, b in np.random.default_rng(seed).integers(90, size=(60, 2)) if a != b]
-    labels = linked(vectors, 2.0, pairs)
+    labels = link_groups(vectors, 2.0, pairs)
     assert all(labels[one] != labels[other] for one, other in pairs)
 
 
 def test_pair_splits_only_what_it_must() -> None:
     """Two people, one of them with two faces of one image: it falls into two parts, not into more."""
     vectors = people(2, 40, 1)
-    whole = groups(linked(vectors, 1.0))
+    whole = groups(link_groups(vectors, 1.0))
     (first, *_) = whole
     one, other = sorted(first)[:2]
-    found = groups(linked(vectors, 1.0, [(one, other)]))
+    found = groups(link_groups(vectors, 1.0, [(one, other)]))
     assert whole - {first} < found
     assert len(found) == len(whole) + 1
 
@@ -56,15 +56,15 @@ def test_pair_does_not_affect_other_groups() -> None:
     """An infinite distance would: `a` and `b` must not meet, and everything near both would be near to neither."""
     angles = np.radians([0, 3, 4, 8])
     vectors = np.stack([np.cos(angles), np.sin(angles)], axis=1).astype(np.float32)
-    assert groups(linked(vectors, 0.5, [(0, 3)])) == {frozenset({0, 1, 2}), frozenset({3})}
+    assert groups(link_groups(vectors, 0.5, [(0, 3)])) == {frozenset({0, 1, 2}), frozenset({3})}
 
 
 def test_equal_vectors_can_stay_apart() -> None:
     vectors = np.repeat(people(1, 1, 0), 4, axis=0)
-    assert len(groups(linked(vectors, 2.0))) == 1
-    assert len(groups(linked(vectors, 2.0, list(itertools.combinations(range(4), 2))))) == 4
+    assert len(groups(link_groups(vectors, 2.0))) == 1
+    assert len(groups(link_groups(vectors, 2.0, list(itertools.combinations(range(4), 2))))) == 4
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_merges_nothing_below_two(count: int) -> None:
-    assert linked(np.ones((count, 3), np.float32), 1.0).tolist() == list(range(count))
+    assert link_groups(np.ones((count, 3), np.float32), 1.0).tolist() == list(range(count))

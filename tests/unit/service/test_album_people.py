@@ -71,10 +71,10 @@ def test_mark_finds_face_after_model_change() -> None:
     text = people.mark((digest, 1), before[digest, 1])
     assert text == "0123456789abcdef@700,400"
     after = {(digest, 0): face("bert", 0.61, 0.19), (digest, 1): face("carl", 0.35), (digest, 2): face("anna", 0.1)}
-    (known,) = people.found([Statement((text,))], after)
+    (known,) = people.resolve([Statement((text,))], after)
     assert known.faces == ((digest, 0),)
-    assert people.found([Statement(("0123456789abcdef@990,990",))], after) == []
-    assert people.found([Statement(("f" * 16 + "@700,400",))], after) == []
+    assert people.resolve([Statement(("0123456789abcdef@990,990",))], after) == []
+    assert people.resolve([Statement(("f" * 16 + "@700,400",))], after) == []
 
 
 # --- the file

@@ -81,7 +81,7 @@ def test_skipped_files_have_reasons() -> None:
 
 
 def test_names_are_shown_on_one_line() -> None:
-    assert names.shown(Path("a\nb\x1b[31m\x7f")) == "a␊b␛[31m␡"
+    assert names.display_path(Path("a\nb\x1b[31m\x7f")) == "a␊b␛[31m␡"
 
 
 # --- folders of links

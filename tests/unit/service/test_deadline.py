@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from face_comparison.errors import DeadlineExceeded, UrlFetchTimeout, UrlNotAllowed
-from face_comparison.fetching.deadline import Abandonable, TimeLimit
+from face_comparison.fetching.deadline import DetachedCalls, TimeLimit
 from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
 
 GENEROUS = 30.0
@@ -20,28 +20,28 @@ GENEROUS = 30.0
 
 def test_earlier_deadline_is_reported() -> None:
     now = time.monotonic()
-    assert TimeLimit.nearer(10, None).error is UrlFetchTimeout
-    assert TimeLimit.nearer(10, now + 100).error is UrlFetchTimeout
-    assert TimeLimit.nearer(10, now + 5).error is DeadlineExceeded
-    assert TimeLimit.nearer(10, now + 5).ends == now + 5
+    assert TimeLimit.earliest(10, None).error is UrlFetchTimeout
+    assert TimeLimit.earliest(10, now + 100).error is UrlFetchTimeout
+    assert TimeLimit.earliest(10, now + 5).error is DeadlineExceeded
+    assert TimeLimit.earliest(10, now + 5).deadline == now + 5
 
 
 def test_remaining_is_limited_by_step() -> None:
-    limit = TimeLimit.nearer(GENEROUS, None)
-    assert 0 < limit.left() <= GENEROUS
-    assert limit.left(at_most=0.5) == 0.5
+    limit = TimeLimit.earliest(GENEROUS, None)
+    assert 0 < limit.remaining() <= GENEROUS
+    assert limit.remaining(maximum=0.5) == 0.5
 
 
 @pytest.mark.parametrize(("seconds", "error"), [(GENEROUS, DeadlineExceeded), (0, UrlFetchTimeout)])
 def test_no_time_remaining(seconds: float, error: type[Exception]) -> None:
-    limit = TimeLimit.nearer(seconds, time.monotonic() if error is DeadlineExceeded else None)
+    limit = TimeLimit.earliest(seconds, time.monotonic() if error is DeadlineExceeded else None)
     with pytest.raises(error):
-        limit.left()
+        limit.remaining()
 
 
 def test_call_returns_result_or_raises() -> None:
-    calls = Abandonable(1)
-    limit = TimeLimit.nearer(GENEROUS, None)
+    calls = DetachedCalls(1)
+    limit = TimeLimit.earliest(GENEROUS, None)
     assert calls.call(lambda: threading.current_thread().daemon, limit) is True
 
     def late() -> None:
@@ -53,29 +53,29 @@ def test_call_returns_result_or_raises() -> None:
 
 
 def test_hung_call_is_abandoned_and_keeps_slot() -> None:
-    calls = Abandonable(2)
+    calls = DetachedCalls(2)
     release = threading.Event()
     try:
         for _ in range(2):
             with pytest.raises(UrlFetchTimeout):
-                calls.call(release.wait, TimeLimit.nearer(0.05, None))
+                calls.call(release.wait, TimeLimit.earliest(0.05, None))
         started = threading.Event()
         with pytest.raises(DeadlineExceeded):  # both slots are taken: the third is not even begun
-            calls.call(started.set, TimeLimit.nearer(GENEROUS, time.monotonic() + 0.05))
+            calls.call(started.set, TimeLimit.earliest(GENEROUS, time.monotonic() + 0.05))
         assert not started.is_set()
     finally:
         release.set()
-    assert calls.call(lambda: "free again", TimeLimit.nearer(GENEROUS, None)) == "free again"
+    assert calls.call(lambda: "free again", TimeLimit.earliest(GENEROUS, None)) == "free again"
 
 
 def test_owner_of_hanging_calls_leaves_room_for_others() -> None:
-    calls, go = Abandonable(4, share=2), threading.Event()
+    calls, go = DetachedCalls(4, max_per_owner=2), threading.Event()
     for _ in range(3):
         with pytest.raises(UrlFetchTimeout):
-            calls.call(go.wait, TimeLimit.nearer(0.05, None), "one")
-    assert calls.call(lambda: "served", TimeLimit.nearer(60, None), "another") == "served"
+            calls.call(go.wait, TimeLimit.earliest(0.05, None), "one")
+    assert calls.call(lambda: "served", TimeLimit.earliest(60, None), "another") == "served"
     go.set()
-    assert calls.call(lambda: "served", TimeLimit.nearer(60, None), "one") == "served"
+    assert calls.call(lambda: "served", TimeLimit.earliest(60, None), "one") == "served"
 
 
 def test_hanging_lookups_of_one_caller_delay_no_other(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -41,7 +41,7 @@ def test_bundle_defines_confident_face() -> None:
     faces = {"a/1": [larger, smaller], "a/2": [face(axis=1)], "b/1": [face(axis=2)]}
     digests = {Path(name): name for name in faces}
     for confidence, chosen in ((0.6, larger), (0.9, smaller)):
-        found = enroll(dataset(*faces), digests, faces, {}, sure_confidence=confidence, several="largest")
+        found = enroll(dataset(*faces), digests, faces, {}, sure_confidence=confidence, several_faces="largest")
         assert found.faces[0] is chosen
 
 

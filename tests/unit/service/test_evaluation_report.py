@@ -14,7 +14,7 @@ from face_comparison.errors import InvalidDataset
 from face_comparison.evaluation import calibration, charts, record, report, wording
 from face_comparison.evaluation.enrollment import Duplicate, Failure
 from face_comparison.evaluation.pair_counts import BINS, count_all_pairs, distance_bins
-from face_comparison.evaluation.run import Evaluation, EvaluationOptions, Quiet, measure
+from face_comparison.evaluation.run import Evaluation, EvaluationOptions, SilentProgress, measure
 from face_comparison.evaluation.thresholds import Costs
 from support import embeddings
 from support.evaluations import OPTIONS, enrolled, evaluated
@@ -63,7 +63,7 @@ def test_significantly_worse_group_is_reported() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     dataset, enrollment = enrolled(vectors, people)
     groups = {"origin": {f"p{number}": "here" if number < 40 else "there" for number in range(120)}}
-    found = measure(replace(dataset, groups=groups), enrollment, "m-1", 0.9, OPTIONS, Quiet())
+    found = measure(replace(dataset, groups=groups), enrollment, "m-1", 0.9, OPTIONS, SilentProgress())
     (said,) = [each for each in wording.caveats(found) if "false match rate differs by origin" in each]
     assert re.search(r"for here, .* for there", said)
 
@@ -83,7 +83,7 @@ def test_empty_plot_is_explained() -> None:
     people = np.repeat(np.arange(8), 2)
     vectors = np.eye(8, dtype=np.float32)[people]  # everybody like nobody else, and like themselves
     dataset, enrollment = enrolled(vectors, people)
-    separated = measure(dataset, enrollment, "m-1", 0.9, OPTIONS, Quiet())
+    separated = measure(dataset, enrollment, "m-1", 0.9, OPTIONS, SilentProgress())
     assert "no threshold has errors of both kinds" in charts.detection_error_tradeoff(separated)
     assert "no threshold" not in charts.detection_error_tradeoff(evaluated())
 
@@ -106,7 +106,7 @@ def test_verdict_reflects_sample_size() -> None:
     vectors, people = embeddings.draw(np.random.default_rng(2), 20, 3)
     mixed = np.random.default_rng(3).permutation(people)
     dataset, enrollment = enrolled(vectors, np.sort(mixed))
-    chance_level = measure(dataset, replace(enrollment, people=mixed), "m-1", 0.9, OPTIONS, Quiet())
+    chance_level = measure(dataset, replace(enrollment, people=mixed), "m-1", 0.9, OPTIONS, SilentProgress())
     assert wording.verdict(chance_level).level == "poor"
 
 
@@ -115,7 +115,7 @@ def test_suspected_label_errors_are_listed() -> None:
     people = people.copy()
     people[[0, 30, 60]] = people[[3, 33, 63]]
     dataset, enrollment = enrolled(vectors, people)
-    found = measure(dataset, enrollment, "m-1", 0.9, OPTIONS, Quiet())
+    found = measure(dataset, enrollment, "m-1", 0.9, OPTIONS, SilentProgress())
     assert "perhaps this is one person in two folders" in report.page(found).decode()
     assert any("look like wrong labels" in each for each in wording.caveats(found))
 
@@ -139,7 +139,7 @@ def test_useless_model_is_not_calibrated() -> None:
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     dataset, enrollment = enrolled(vectors, np.repeat(np.arange(20), 3))
     options = EvaluationOptions(Costs(1e9, 1))
-    found = measure(dataset, enrollment, "m-1", 0.9, options, Quiet())
+    found = measure(dataset, enrollment, "m-1", 0.9, options, SilentProgress())
     with pytest.raises(InvalidDataset, match="does not tell these people apart"):
         calibration.comparison(found)
 

@@ -19,19 +19,19 @@ def store(*allowed: str) -> ObjectStore:
 @pytest.mark.parametrize("url", [S3Url("other", "key"), S3Url("Images", "key"), S3Url("images2", "key")])
 def test_disallowed_bucket_is_rejected_without_request(url: S3Url) -> None:
     with pytest.raises(UrlNotAllowed, match="bucket"):
-        store("images", "more").read(url, TimeLimit.nearer(10, None))
+        store("images", "more").read(url, TimeLimit.earliest(10, None))
 
 
 @pytest.mark.parametrize("key", ["", "folder/"])
 def test_url_without_key_is_rejected_without_request(key: str) -> None:
     with pytest.raises(UrlNotAllowed, match="s3://bucket/key"):
-        store().read(S3Url("images", key), TimeLimit.nearer(10, None))
+        store().read(S3Url("images", key), TimeLimit.earliest(10, None))
 
 
 def test_missing_boto3_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)  # importing it fails, as where it is not installed
     with pytest.raises(UrlNotAllowed, match=r"face-comparison\[s3\]"):
-        store().read(S3Url("images", "key"), TimeLimit.nearer(10, None))
+        store().read(S3Url("images", "key"), TimeLimit.earliest(10, None))
 
 
 def test_s3_error_codes_are_explained() -> None:

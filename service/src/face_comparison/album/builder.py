@@ -140,20 +140,20 @@ def _build(
     statements = people_file.read(options.out)
     with AlbumDatabase(options.out, source.version) as database:
         crops = Crops(options.out, source.version)
-        seen = scan(paths, database, crops)
-        known = database.faces()
+        result = scan(paths, database, crops)
+        faces = database.faces()
         skipped = [each for each in found if isinstance(each, Skipped)]
-        skipped += [*seen.skipped, *_empty(seen.digests, known, database)]
-        said = people.found(statements, known)
-        assigned = _assign_people(options, source, seen.digests, known, database.people(), said)
+        skipped += [*result.skipped, *_empty(result.digests, faces, database)]
+        resolved = people.resolve(statements, faces)
+        assigned = _assign_people(options, source, result.digests, faces, database.people(), resolved)
         page = _write(options, source, assigned, sorted(skipped, key=lambda each: each.path), crops, len(paths))
         database.save_people(assigned.numbers)
-        database.delete_others(seen.digests.values())
+        database.delete_others(result.digests.values())
         crops.delete_others(database.faces())
     entries = assigned.entries
     numbers = {entry.person for entry in entries} - {None} - assigned.hidden
-    once = sum(entry.person is None for entry in entries)
-    return AlbumResult(page, len(paths), seen.analyzed, len(entries), len(numbers), once, skipped)
+    unmatched = sum(entry.person is None for entry in entries)
+    return AlbumResult(page, len(paths), result.analyzed, len(entries), len(numbers), unmatched, skipped)
 
 
 def prepare(out: Path) -> None:
@@ -171,10 +171,10 @@ def prepare(out: Path) -> None:
 
 
 def _empty(
-    digests: Mapping[Path, str], known: Mapping[FaceKey, DetectedFace], database: AlbumDatabase
+    digests: Mapping[Path, str], faces: Mapping[FaceKey, DetectedFace], database: AlbumDatabase
 ) -> list[Skipped]:
     """Returns the images without faces, and why they have none."""
-    rejected, recorded, with_faces = database.rejected(), database.known(), {digest for digest, _ in known}
+    rejected, recorded, with_faces = database.rejected(), database.analyzed_digests(), {digest for digest, _ in faces}
     skipped = []
     for path, digest in digests.items():
         if digest in rejected:
@@ -207,45 +207,45 @@ def _assign_people(
     options: AlbumOptions,
     source: FaceModel,
     digests: Mapping[Path, str],
-    known: Mapping[FaceKey, DetectedFace],
-    earlier: Mapping[FaceKey, int],
-    said: Sequence[people.Known],
+    detected: Mapping[FaceKey, DetectedFace],
+    previous: Mapping[FaceKey, int],
+    resolved: Sequence[people.ResolvedStatement],
 ) -> _Assigned:
     present = set(digests.values())
-    wanted = {
+    faces = {
         key: face
-        for key, face in known.items()
+        for key, face in detected.items()
         if key[0] in present
         and face.confidence >= options.min_confidence
         and face.quality.face_size >= options.min_face
     }
     threshold = source.threshold if options.threshold is None else options.threshold
-    hashes = {key: face.face_hash for key, face in wanted.items()}
-    apart = people.apart(said, clustering.pairs_of_one_image(wanted, threshold))
+    hashes = {key: face.face_hash for key, face in faces.items()}
+    cannot_link = people.cannot_link_pairs(resolved, clustering.pairs_of_one_image(faces, threshold))
     groups = clustering.cluster_faces(
-        hashes, threshold, [pair for pair in apart if pair[0] in wanted and pair[1] in wanted]
+        hashes, threshold, [pair for pair in cannot_link if pair[0] in faces and pair[1] in faces]
     )
-    groups = people.united(groups, said)
-    statements = {id(keys): people.statement_of(keys, said) for keys in groups}
+    groups = people.merge_groups(groups, resolved)
+    statements = {id(keys): people.find_statement(keys, resolved) for keys in groups}
     rows = [keys for keys in groups if len(keys) > 1 or statements[id(keys)] is not None]
-    by_number = clustering.assign_numbers(rows, earlier)
-    numbers: dict[FaceKey, int | None] = dict.fromkeys(known)
+    by_number = clustering.assign_numbers(rows, previous)
+    numbers: dict[FaceKey, int | None] = dict.fromkeys(detected)
     numbers |= {key: number for number, keys in by_number.items() for key in keys}
-    about = {number: each for number, keys in by_number.items() if (each := statements[id(keys)]) is not None}
-    given = {number: each.name for number, each in about.items() if each.name}
+    by_person = {number: each for number, keys in by_number.items() if (each := statements[id(keys)]) is not None}
+    person_names = {number: each.name for number, each in by_person.items() if each.name}
     by_digest: dict[str, list[FaceKey]] = {}
-    for key in wanted:
+    for key in faces:
         by_digest.setdefault(key[0], []).append(key)
     entries = [
-        Entry(path, key, wanted[key], numbers[key], given.get(numbers[key] or 0, ""))
+        Entry(path, key, faces[key], numbers[key], person_names.get(numbers[key] or 0, ""))
         for path, digest in sorted(digests.items())
-        for key in sorted(by_digest.get(digest, ()), key=lambda key: wanted[key].bounding_box.left)
+        for key in sorted(by_digest.get(digest, ()), key=lambda key: faces[key].bounding_box.left)
     ]
     return _Assigned(
         entries,
         numbers,
-        given,
-        frozenset(number for number, each in about.items() if each.hidden),
+        person_names,
+        frozenset(number for number, each in by_person.items() if each.hidden),
     )
 
 
@@ -258,17 +258,17 @@ def _write(
     images: int,
 ) -> Path:
     rows: dict[int, list[Entry]] = {}
-    once = []
+    unmatched = []
     for entry in assigned.entries:
         if entry.person is None:
-            once.append(entry)
+            unmatched.append(entry)
         elif entry.person not in assigned.hidden:
             rows.setdefault(entry.person, []).append(entry)
     folder, out = options.folder, options.out
     threshold = source.threshold if options.threshold is None else options.threshold
     facts = sheet.Facts(folder, out, images, source.version, threshold, len(assigned.hidden))
     faces = {entry.key: crops.name(entry.key) for entry in assigned.entries}
-    page = sheet.page(facts, rows, once, faces, skipped, assigned.names)
+    page = sheet.page(facts, rows, unmatched, faces, skipped, assigned.names)
     files.write(out / "faces.csv", tables.faces_csv(assigned.entries, folder, out))
     files.write(out / "faces.parquet", tables.faces_parquet(assigned.entries, folder, out))
     files.write(out / "skipped.csv", tables.skipped_csv(skipped, folder, out))
@@ -276,8 +276,8 @@ def _write(
         names.folder(number, assigned.names.get(number, "")): [entry.path for entry in rows[number]]
         for number in sorted(rows)
     }
-    if once:
-        by_name[ONCE] = [entry.path for entry in once]
+    if unmatched:
+        by_name[ONCE] = [entry.path for entry in unmatched]
     links.replace(out, folder, by_name if options.links else {})
     files.write(out / "index.html", page)
     return out / "index.html"

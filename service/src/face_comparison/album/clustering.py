@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.album.faces import FaceKey
-from face_comparison.album.linkage import linked
+from face_comparison.album.linkage import link_groups
 from face_comparison.client.detection import DetectedFace
 from face_comparison.errors import AlbumUnusable
 
@@ -57,7 +57,7 @@ def cluster_faces(
     index = {key: number for number, key in enumerate(hashes)}
     vectors = np.stack(list(hashes.values()))
     vectors = vectors[:, vectors.any(axis=0)]  # drops the zero padding of the hashes
-    labels = linked(vectors, threshold, [(index[one], index[other]) for one, other in apart])
+    labels = link_groups(vectors, threshold, [(index[one], index[other]) for one, other in apart])
     found: dict[int, list[FaceKey]] = {}
     for key, label in zip(hashes, labels.tolist(), strict=True):
         found.setdefault(label, []).append(key)
@@ -91,7 +91,9 @@ def _is_one_face(one: DetectedFace, other: DetectedFace, threshold: float) -> bo
     return shared > SAME_FACE_OVERLAP * (a.width * a.height + b.width * b.height - shared)
 
 
-def assign_numbers(people: Sequence[Sequence[FaceKey]], earlier: Mapping[FaceKey, int]) -> dict[int, Sequence[FaceKey]]:
+def assign_numbers(
+    people: Sequence[Sequence[FaceKey]], previous: Mapping[FaceKey, int]
+) -> dict[int, Sequence[FaceKey]]:
     """Assigns numbers to people.
 
     A person keeps the number that most of their faces had before; if that applies to two people, the one with more of
@@ -99,7 +101,7 @@ def assign_numbers(people: Sequence[Sequence[FaceKey]], earlier: Mapping[FaceKey
 
     Args:
         people: The faces of each person.
-        earlier: Number of the person of each face in the previous run.
+        previous: Number of the person of each face in the previous run.
 
     Returns:
         The faces of each person by number, from 1.
@@ -107,13 +109,13 @@ def assign_numbers(people: Sequence[Sequence[FaceKey]], earlier: Mapping[FaceKey
     shared = [
         (count, number, index)
         for index, keys in enumerate(people)
-        for number, count in Counter(earlier[key] for key in keys if key in earlier).items()
+        for number, count in Counter(previous[key] for key in keys if key in previous).items()
     ]
     numbers: dict[int, int] = {}  # by index
     for _, number, index in sorted(shared, key=lambda each: (-each[0], each[1], each[2])):
         if index not in numbers and number not in numbers.values():
             numbers[index] = number
-    free = max(earlier.values(), default=0) + 1
+    free = max(previous.values(), default=0) + 1
     for index in sorted(set(range(len(people))) - numbers.keys(), key=lambda index: (-len(people[index]), index)):
         numbers[index] = free
         free += 1

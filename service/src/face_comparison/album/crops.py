@@ -39,12 +39,12 @@ class Crops:
 
     def complete(self, known: set[str], keys: Iterable[FaceKey]) -> set[str]:
         """Returns the known images except those that lack a crop of one of the faces `keys`."""
-        there = {path.name for path in self._folder.iterdir()}
-        return known - {key[0] for key in keys if self.name(key) not in there}
+        existing = {path.name for path in self._folder.iterdir()}
+        return known - {key[0] for key in keys if self.name(key) not in existing}
 
     def delete_others(self, keys: Iterable[FaceKey]) -> None:
         """Deletes the crops of all faces but the given ones."""
-        wanted = {self.name(key) for key in keys}
+        file_names = {self.name(key) for key in keys}
         for path in self._folder.glob("*.jpg*"):
-            if path.name not in wanted:
+            if path.name not in file_names:
                 path.unlink()

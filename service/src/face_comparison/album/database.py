@@ -93,12 +93,12 @@ class AlbumDatabase:
                 raise AlbumUnusable(f"{self._path} was created by another version of this program; use another folder")
             self._database.commit()
 
-    def known(self) -> set[str]:
+    def analyzed_digests(self) -> set[str]:
         """Returns the digests of the images that have been analyzed or rejected."""
         rows = self._database.execute("SELECT digest FROM images WHERE version = ?", (self._version,))
         return {digest for (digest,) in rows}
 
-    def keep(self, found: Iterable[Analyzed | Rejected]) -> None:
+    def save_analyses(self, found: Iterable[Analyzed | Rejected]) -> None:
         """Writes and commits records; they are on disk when this returns."""
         with self._explain_errors(), self._database:
             for each in found:

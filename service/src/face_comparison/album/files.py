@@ -39,12 +39,12 @@ def images(folder: Path, without: Path | None = None) -> Iterator[Path | Skipped
 
 def write(path: Path, data: bytes) -> None:
     """Writes a file atomically: it is written under another name, then renamed."""
-    fresh = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
+    temporary = path.with_name(f"{path.name}.{os.getpid()}-{threading.get_ident()}.new")
     try:
-        fresh.write_bytes(data)
-        fresh.replace(path)
+        temporary.write_bytes(data)
+        temporary.replace(path)
     finally:
-        fresh.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
 
 
 def _below(folder: Path, within: Path, without: Path | None) -> Iterator[Path | Skipped]:
@@ -70,16 +70,16 @@ def _below(folder: Path, within: Path, without: Path | None) -> Iterator[Path | 
 
 
 def _file(folder: Path, path: Path) -> Path | Skipped:
-    whole = folder / path
+    full_path = folder / path
     try:
-        if whole.is_dir():
+        if full_path.is_dir():
             return Skipped(path, "linked_folder", "links to folders are not followed")
-        if not whole.is_file() and whole.exists():
+        if not full_path.is_file() and full_path.exists():
             return Skipped(path, "unreadable", "it is not a regular file")
-        with whole.open("rb") as file:
+        with full_path.open("rb") as file:
             start = file.read(START_BYTES)
         format_of(start)
-        if whole.stat().st_size > LARGEST_BYTES:
+        if full_path.stat().st_size > LARGEST_BYTES:
             return Skipped(path, "image_too_large", f"the file is larger than {LARGEST_BYTES // 2**20} MiB")
     except OSError as error:
         return Skipped(path, "unreadable", f"the file cannot be read: {error.strerror}")

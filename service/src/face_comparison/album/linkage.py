@@ -21,7 +21,9 @@ _BLOCK = 2048
 """Number of rows of the distance matrix that are computed at a time."""
 
 
-def linked(vectors: NDArray[np.float32], threshold: float, apart: Iterable[tuple[int, int]] = ()) -> NDArray[np.int64]:
+def link_groups(
+    vectors: NDArray[np.float32], threshold: float, apart: Iterable[tuple[int, int]] = ()
+) -> NDArray[np.int64]:
     """Clusters vectors.
 
     Args:

@@ -30,9 +30,9 @@ def replace(out: Path, folder: Path, people: Mapping[str, Iterable[Path]]) -> No
         shutil.rmtree(left_over, ignore_errors=True)
     for name, paths in people.items():
         (fresh / name).mkdir(parents=True)
-        taken: set[str] = set()
+        used: set[str] = set()
         for path in dict.fromkeys(paths):
-            _link(folder / path, fresh / name / _free(path.name, taken))
+            _link(folder / path, fresh / name / _free(path.name, used))
     if (out / FOLDER).exists():
         (out / FOLDER).replace(old)
     if people:
@@ -40,16 +40,16 @@ def replace(out: Path, folder: Path, people: Mapping[str, Iterable[Path]]) -> No
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _free(name: str, taken: set[str]) -> str:
+def _free(name: str, used: set[str]) -> str:
     """Returns a name that is not taken, not even on case-insensitive file systems, and adds it to those taken."""
     stem, suffix = Path(name).stem, Path(name).suffix
     number = 1
-    while name.casefold() in taken:
+    while name.casefold() in used:
         number += 1
         end = f"~{number}{suffix}"
         whole = os.fsencode(stem)[: _LONGEST_NAME - len(os.fsencode(end))]
         name = os.fsdecode(whole) + end
-    taken.add(name.casefold())
+    used.add(name.casefold())
     return name
 
 

@@ -19,7 +19,7 @@ def text(path: Path) -> str:
     return os.fsencode(path).decode("utf-8", "replace")
 
 
-def shown(path: Path) -> str:
+def display_path(path: Path) -> str:
     """Returns a path as a single line; control characters become the Unicode symbols for them."""
     return text(path).translate(_CONTROL_SYMBOLS)
 
@@ -51,6 +51,6 @@ def person(number: int) -> str:
 
 def folder(number: int, name: str) -> str:
     """Returns the name of a person's folder: number and name, without characters that file names cannot have."""
-    kept = "".join(" " if sign in _NOT_IN_FILES or ord(sign) < 32 else sign for sign in name)
-    kept = " ".join(kept.split()).rstrip(".").encode()[:_NAME_BYTES].decode("utf-8", "ignore").strip()
-    return f"{person(number)} {kept}" if kept else person(number)
+    cleaned = "".join(" " if sign in _NOT_IN_FILES or ord(sign) < 32 else sign for sign in name)
+    cleaned = " ".join(cleaned.split()).rstrip(".").encode()[:_NAME_BYTES].decode("utf-8", "ignore").strip()
+    return f"{person(number)} {cleaned}" if cleaned else person(number)

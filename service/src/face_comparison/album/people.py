@@ -40,7 +40,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class ResolvedStatement:
     """A statement whose marks have been resolved to the keys of faces."""
 
     faces: tuple[FaceKey, ...]
@@ -64,7 +64,7 @@ def is_mark(text: str) -> bool:
     return _MARK.fullmatch(text) is not None
 
 
-def found(statements: Iterable[Statement], faces: Mapping[FaceKey, DetectedFace]) -> list[Known]:
+def resolve(statements: Iterable[Statement], faces: Mapping[FaceKey, DetectedFace]) -> list[ResolvedStatement]:
     """Resolves the marks of statements to faces; statements none of whose faces exist are left out.
 
     Args:
@@ -79,7 +79,7 @@ def found(statements: Iterable[Statement], faces: Mapping[FaceKey, DetectedFace]
         places = (_place(each, by_image, faces) for each in marks)
         return tuple(dict.fromkeys(key for key in places if key is not None))
 
-    known = (Known(keys(each.faces), keys(each.other), each.name, each.hidden) for each in statements)
+    known = (ResolvedStatement(keys(each.faces), keys(each.other), each.name, each.hidden) for each in statements)
     return [each for each in known if each.faces]
 
 
@@ -101,16 +101,18 @@ def _place(
     return nearest if nearest is not None and distance(nearest) <= 0.5 else None  # the marked point is within the box
 
 
-def apart(known: Sequence[Known], of_images: Iterable[tuple[FaceKey, FaceKey]]) -> Iterator[tuple[FaceKey, FaceKey]]:
+def cannot_link_pairs(
+    known: Sequence[ResolvedStatement], of_images: Iterable[tuple[FaceKey, FaceKey]]
+) -> Iterator[tuple[FaceKey, FaceKey]]:
     """Yields the pairs of faces that are never the same person.
 
     Args:
         known: The statements. Faces of different statements are different people.
         of_images: Pairs of faces in one image; those that one statement assigns to the same person are left out.
     """
-    whose = {key: number for number, each in enumerate(known) for key in each.faces}
+    statement_numbers = {key: number for number, each in enumerate(known) for key in each.faces}
     for one, other in of_images:
-        if one not in whose or whose[one] != whose.get(other):
+        if one not in statement_numbers or statement_numbers[one] != statement_numbers.get(other):
             yield one, other
     for first, second in itertools.combinations(known, 2):
         yield from ((a, b) for a, b in itertools.product(first.faces, second.faces) if a != b)
@@ -118,7 +120,7 @@ def apart(known: Sequence[Known], of_images: Iterable[tuple[FaceKey, FaceKey]]) 
         yield from ((a, b) for a, b in itertools.product(each.faces, each.other) if a != b)
 
 
-def united(groups: Sequence[Sequence[FaceKey]], known: Sequence[Known]) -> list[list[FaceKey]]:
+def merge_groups(groups: Sequence[Sequence[FaceKey]], known: Sequence[ResolvedStatement]) -> list[list[FaceKey]]:
     """Merges groups that contain faces of the same statement.
 
     Args:
@@ -140,13 +142,13 @@ def united(groups: Sequence[Sequence[FaceKey]], known: Sequence[Known]) -> list[
     return list(merged.values())
 
 
-def statement_of(keys: Iterable[FaceKey], known: Sequence[Known]) -> Known | None:
+def find_statement(keys: Iterable[FaceKey], known: Sequence[ResolvedStatement]) -> ResolvedStatement | None:
     """Returns the first statement about the person with these faces, if any."""
-    there = set(keys)
-    return next((each for each in known if there & set(each.faces)), None)
+    face_keys = set(keys)
+    return next((each for each in known if face_keys & set(each.faces)), None)
 
 
-def anchors(keys: Iterable[FaceKey], faces: Mapping[FaceKey, DetectedFace]) -> tuple[str, ...]:
+def choose_anchors(keys: Iterable[FaceKey], faces: Mapping[FaceKey, DetectedFace]) -> tuple[str, ...]:
     """Returns marks of the faces that identify a person: the most certain and largest ones, each from another image."""
     best = sorted(keys, key=lambda key: (-round(faces[key].confidence, 1), -faces[key].quality.face_size, key))
     chosen: dict[str, FaceKey] = {}

@@ -82,11 +82,11 @@ def scan(
         Interrupted: The user pressed Ctrl-C.
         ServiceRefused: The service cannot be used.
     """
-    known = database.known()
+    known = database.analyzed_digests()
     read = read or (lambda path: (folder / path).read_bytes())
     scanner = Scanner(read, source, crops, crops.complete(known, database.faces()) if crops else known)
     result = ScanResult()
-    kept: list[Analyzed | Rejected] = []
+    unsaved: list[Analyzed | Rejected] = []
 
     def take(future: Future[Outcome]) -> None:
         outcome = future.result()
@@ -96,11 +96,11 @@ def scan(
             path, digest, found = outcome
             result.digests[path] = digest
             if found is not None:
-                kept.append(found)
+                unsaved.append(found)
                 result.analyzed += 1
-        if len(kept) >= BATCH:
-            database.keep(kept)
-            kept.clear()
+        if len(unsaved) >= BATCH:
+            database.save_analyses(unsaved)
+            unsaved.clear()
         done(outcome)
 
     pool = ThreadPoolExecutor(source.concurrency)
@@ -125,7 +125,7 @@ def scan(
         raise Interrupted from interrupt
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-        database.keep(kept)
+        database.save_analyses(unsaved)
     return result
 
 

@@ -118,18 +118,20 @@ def analyze_shard(
         raise AlbumUnusable(f"{photographs.path} contains no image ({LABELS})")
     own = parts(images, shard, shards)
     total = sum(len(part.images) for part in own)
-    there = results.names(own[0].name.partition("/")[0]) if own else set()
-    left = [part for part in own if part.name not in there or not _is_of(results.read(part.name), part, source.version)]
-    finished = total - sum(len(part.images) for part in left)
+    existing = results.names(own[0].name.partition("/")[0]) if own else set()
+    pending = [
+        part for part in own if part.name not in existing or not _is_of(results.read(part.name), part, source.version)
+    ]
+    finished = total - sum(len(part.images) for part in pending)
     if finished:
         done(finished, total)
-    paths = [path for part in left for path in part.images]
+    paths = [path for part in pending for path in part.images]
     with (
         ReadAhead(lambda path: photographs.read(os.fspath(path)), paths) as read,
         ThreadPoolExecutor(source.concurrency) as pool,
     ):
         scanner = Scanner(read, source, _KeepCrops(), set())
-        for part in left:
+        for part in pending:
             records = list(pool.map(lambda path: _record(scanner.analyze(path)), part.images))
             results.write(part.name, msgspec.msgpack.encode(_Part(source.version, records)))
             finished += len(part.images)
@@ -157,11 +159,11 @@ def assembled(
         ShardsUnfinished: A part is missing, or its results are of other images or another model; the message names the
             shard.
     """
-    seen = ScanResult()
+    result = ScanResult()
     of_shards = [parts(images, shard, shards) for shard in range(shards)]
     for shard, own in enumerate(of_shards):  # checks all parts before the first one is read
-        there = results.names(own[0].name.partition("/")[0]) if own else set()
-        missing = [part for part in own if part.name not in there]
+        existing = results.names(own[0].name.partition("/")[0]) if own else set()
+        missing = [part for part in own if part.name not in existing]
         if missing:
             raise ShardsUnfinished(
                 f"shard {shard} is not finished: {len(missing)} of {count_noun(len(own), 'part')} without results, "
@@ -175,8 +177,8 @@ def assembled(
                     f"{part.name} is of other photographs or models than now: run shard {shard} again"
                 )
             found = [_outcome(record) for record in msgspec.msgpack.decode(data, type=_Part).records]
-            _take(found, seen, database, crops)
-    return seen
+            _take(found, result, database, crops)
+    return result
 
 
 def _is_of(data: bytes, part: Part, version: str) -> bool:
@@ -189,20 +191,20 @@ def _is_of(data: bytes, part: Part, version: str) -> bool:
     ]
 
 
-def _take(outcomes: Sequence[Outcome], seen: ScanResult, database: AlbumDatabase, crops: Crops) -> None:
-    kept: list[Analyzed | Rejected] = []
+def _take(outcomes: Sequence[Outcome], result: ScanResult, database: AlbumDatabase, crops: Crops) -> None:
+    unsaved: list[Analyzed | Rejected] = []
     for outcome in outcomes:
         if isinstance(outcome, Skipped):
-            seen.skipped.append(outcome)
+            result.skipped.append(outcome)
             continue
         path, digest, found = outcome
-        seen.digests[path] = digest
+        result.digests[path] = digest
         if found is not None:
-            seen.analyzed += 1
-            kept.append(found)
+            result.analyzed += 1
+            unsaved.append(found)
             if isinstance(found, Analyzed):
                 crops.write(found)
-    database.keep(kept)
+    database.save_analyses(unsaved)
 
 
 def _record(outcome: Outcome) -> _Record:

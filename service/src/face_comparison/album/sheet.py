@@ -94,13 +94,13 @@ def page(
             box = entry.face.bounding_box
             sides = (box.left, box.top, box.width, box.height)
             percent = " ".join(f"{100 * side:.1f}" for side in sides)
-            yield _Shown(link, f"{FOLDER}/{crops[entry.key]}", names.shown(entry.path), percent)
+            yield _Shown(link, f"{FOLDER}/{crops[entry.key]}", names.display_path(entry.path), percent)
 
     rows = [
         _Person(
             name=names.person(number),
             number=number,
-            title=names.shown(Path(given_names[number])) if number in given_names else f"Person {number}",
+            title=names.display_path(Path(given_names[number])) if number in given_names else f"Person {number}",
             cover=f"{FOLDER}/{crops[_best(entries).key]}",
             images=len({entry.path for entry in entries}),
             faces=list(shown(entries)),
@@ -115,11 +115,13 @@ def page(
         lstrip_blocks=True,
     )
     text = environment.get_template("sheet.html").render(
-        title=names.shown(Path(facts.folder.name or facts.folder)),
+        title=names.display_path(Path(facts.folder.name or facts.folder)),
         facts=facts,
         people=rows,
         once=list(shown(once)),
-        skipped=[(names.shown(each.path), names.link(facts.folder / each.path, facts.out), each) for each in skipped],
+        skipped=[
+            (names.display_path(each.path), names.link(facts.folder / each.path, facts.out), each) for each in skipped
+        ],
         faces=sum(len(row.faces) for row in rows) + len(once),
         shown_first=SHOWN_FIRST,
         program=__version__,

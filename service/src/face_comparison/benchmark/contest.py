@@ -40,9 +40,9 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
     analyzer = load_analyzer(bundle, plan)
     # Without refinement, as in OpenCV's own pipeline, to show what refinement on crops of the full image costs. Without
     # it, small faces are confused with others.
-    once = structs.replace(bundle.manifest.detector, refinement=None)
-    without = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=once))
-    hasty = load_analyzer(without, plan)
+    unrefined = structs.replace(bundle.manifest.detector, refinement=None)
+    unrefined_bundle = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=unrefined))
+    single_pass = load_analyzer(unrefined_bundle, plan)
     with service(plan) as running:
         contenders = {
             **{f"service, {count} in flight": served(plan, running, count) for count in IN_FLIGHT},
@@ -50,7 +50,7 @@ def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict
             f"plain loop, {plan.threads} threads": looped(plan, loops.pipeline(analyzer, plan.threads)),
             "plain loop, 1 thread": looped(plan, loops.pipeline(analyzer, 1)),
             f"plain loop, {plan.threads} threads, one look at each face": looped(
-                plan, loops.pipeline(hasty, plan.threads)
+                plan, loops.pipeline(single_pass, plan.threads)
             ),
             f"OpenCV's own, {plan.threads} threads": looped(plan, loops.opencv(bundle, plan.threads)),
             # The way OpenCV's samples use it.

@@ -83,12 +83,12 @@ def _as_opencv_takes_it(network: Path, side: int) -> bytes:
     graph = model.graph
     last = next(index for index, node in enumerate(graph.node) if node.op_type == "Transpose")
     name = graph.node[last].output[0]
-    kept = list(graph.node)[last + 1 :]
+    remaining = list(graph.node)[last + 1 :]
     del graph.node[:]
-    graph.node.extend(kept)
+    graph.node.extend(remaining)
     del graph.input[:]
     graph.input.append(onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [1, 3, side, side]))
-    used = {name for node in kept for name in node.input}
+    used = {name for node in remaining for name in node.input}
     constants = [constant for constant in graph.initializer if constant.name in used]
     del graph.initializer[:]
     graph.initializer.extend(constants)

@@ -71,7 +71,7 @@ LISTED = 20
     help="API key of the service; set it in the environment, where other users cannot see it.",
 )
 @options.from_settings(*analyzers.MODEL_OPTIONS)
-def build(folder: str, *, service: str | None, api_key: str | None, **given: Any) -> None:
+def build(folder: str, *, service: str | None, api_key: str | None, **option_values: Any) -> None:
     """Group the photographs in DIR by person, and write a page, tables, and folders to OUT.
 
     DIR is a folder or s3://BUCKET/PREFIX.
@@ -84,12 +84,12 @@ def build(folder: str, *, service: str | None, api_key: str | None, **given: Any
 
     if api_key is not None and service is None:
         raise click.UsageError("--api-key requires --service")
-    models = {name: given.pop(name) for name in analyzers.MODEL_OPTIONS}
-    wanted = album_options.wanted(folder, **given)
+    models = {name: option_values.pop(name) for name in analyzers.MODEL_OPTIONS}
+    album = album_options.to_album_options(folder, **option_values)
     source = analyzers.face_source(service, api_key, models)
     try:
         with _bar() as (started, done):
-            result = builder.build_album(wanted, source, started, done)
+            result = builder.build_album(album, source, started, done)
     except scanner.Interrupted:
         click.echo("interrupted: the results so far are saved; run the same command again to continue", err=True)
         sys.stdout.flush()
@@ -115,11 +115,11 @@ def _bar() -> Iterator[tuple[Callable[[int], None], Callable[[Outcome], None]]]:
         progress.TimeRemainingColumn(elapsed_when_finished=True),
     )
     console = Console(stderr=True)
-    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as shown:
-        task = shown.add_task("looking for images", total=None)
+    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task("looking for images", total=None)
         yield (
-            lambda images: shown.update(task, description="finding faces", total=images),
-            lambda outcome: shown.advance(task),
+            lambda images: bar.update(task, description="finding faces", total=images),
+            lambda outcome: bar.advance(task),
         )
 
 
@@ -141,5 +141,5 @@ def _left_out(skipped: Sequence[Skipped]) -> list[str]:
     # Images without a face are not listed: every album has many of them, and they are not errors.
     listed = [each for each in skipped if each.code != "no_face"]
     lines = [f"skipped, see skipped.csv: {reasons}"]
-    lines += [f"  {names.shown(each.path)}: {each.code}: {each.reason}" for each in listed[:LISTED]]
+    lines += [f"  {names.display_path(each.path)}: {each.code}: {each.reason}" for each in listed[:LISTED]]
     return [*lines, f"  … and {len(listed) - LISTED} more"] if len(listed) > LISTED else lines

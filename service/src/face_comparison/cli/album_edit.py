@@ -16,7 +16,7 @@ from face_comparison.plurals import count_noun
 
 if TYPE_CHECKING:
     from face_comparison.album.faces import FaceKey
-    from face_comparison.album.people import Known, Statement
+    from face_comparison.album.people import ResolvedStatement, Statement
     from face_comparison.client.detection import DetectedFace
 
 _NUMBER = re.compile(r"(?:person-)?0*([1-9]\d*)")
@@ -41,7 +41,7 @@ class _Album:
     statements: list[Statement]
 
     @classmethod
-    def opened(cls, out: Path) -> _Album:
+    def open(cls, out: Path) -> _Album:
         """Opens the album in a folder.
 
         Raises:
@@ -71,8 +71,8 @@ class _Album:
         else:
             numbers = [number for number in sorted(self.people) if self._name(number) == person]
         if len(numbers) != 1:
-            why = "there is no person" if not numbers else f"{len(numbers)} people are called"
-            raise click.UsageError(f"{why} {person!r} in this album: give the number that the page shows")
+            problem = "there is no person" if not numbers else f"{len(numbers)} people are called"
+            raise click.UsageError(f"{problem} {person!r} in this album: give the number that the page shows")
         return numbers[0]
 
     def statement(self, number: int) -> int:
@@ -81,17 +81,17 @@ class _Album:
 
         keys = set(self.people[number])
         for index, each in enumerate(self.statements):
-            if keys & {key for known in self._known(each) for key in known.faces}:
+            if keys & {key for known in self._resolve(each) for key in known.faces}:
                 return index
-        self.statements.append(people.Statement(people.anchors(self.people[number], self.faces)))
+        self.statements.append(people.Statement(people.choose_anchors(self.people[number], self.faces)))
         return len(self.statements) - 1
 
-    def save(self, said: str) -> None:
+    def save(self, message: str) -> None:
         """Writes the entries, and prints what was done and what to do next."""
         from face_comparison.album import people_file  # noqa: PLC0415
 
         people_file.write(self.out, [each for each in self.statements if each.faces])
-        click.echo(f"{said}. Run `face-comparison album` to update the page; no image is analyzed again.")
+        click.echo(f"{message}. Run `face-comparison album` to update the page; no image is analyzed again.")
 
     def key_of(self, mark: str) -> FaceKey:
         """Returns the key of the face identified by `mark`, the value in the column `face` of faces.csv.
@@ -101,20 +101,20 @@ class _Album:
         """
         from face_comparison.album import people  # noqa: PLC0415
 
-        known = people.found([people.Statement((mark,))], self.faces)
+        known = people.resolve([people.Statement((mark,))], self.faces)
         if not known:
             raise click.UsageError(f"{mark!r} is not a face in this album: see the column `face` in faces.csv")
         return known[0].faces[0]
 
-    def _known(self, statement: Statement) -> list[Known]:
+    def _resolve(self, statement: Statement) -> list[ResolvedStatement]:
         from face_comparison.album import people  # noqa: PLC0415
 
-        return people.found([statement], self.faces)
+        return people.resolve([statement], self.faces)
 
     def _name(self, number: int) -> str:
         keys = set(self.people[number])
         for each in self.statements:
-            if keys & {key for known in self._known(each) for key in known.faces}:
+            if keys & {key for known in self._resolve(each) for key in known.faces}:
                 return each.name
         return ""
 
@@ -125,7 +125,7 @@ class _Album:
 @click.argument("name")
 def name(out: Path, person: str, name: str) -> None:
     """Give PERSON (a number, or the current name) a NAME; an empty one removes the name."""
-    album = _Album.opened(out)
+    album = _Album.open(out)
     index = album.statement(album.number(person))
     album.statements[index] = replace(album.statements[index], name=name.strip())
     album.save(f"{person} is now called {name.strip()}" if name.strip() else f"{person} now has no name")
@@ -137,7 +137,7 @@ def name(out: Path, person: str, name: str) -> None:
 @click.argument("others", metavar="OTHER...", nargs=-1, required=True)
 def merge(out: Path, person: str, others: tuple[str, ...]) -> None:
     """Merge each OTHER into PERSON, if they are the same person. The name of PERSON is kept."""
-    album = _Album.opened(out)
+    album = _Album.open(out)
     first = album.number(person)
     numbers = [album.number(other) for other in others]
     if first in numbers:
@@ -145,13 +145,13 @@ def merge(out: Path, person: str, others: tuple[str, ...]) -> None:
     index = album.statement(first)
     for number in numbers:
         other = album.statement(number)
-        taken = album.statements[other]
-        kept = album.statements[index]
-        faces = tuple(dict.fromkeys((*kept.faces, *taken.faces)))
-        excluded = tuple(mark for mark in dict.fromkeys((*kept.other, *taken.other)) if mark not in faces)
-        album.statements[index] = replace(kept, faces=faces, other=excluded, name=kept.name or taken.name)
+        merged = album.statements[other]
+        target = album.statements[index]
+        faces = tuple(dict.fromkeys((*target.faces, *merged.faces)))
+        excluded = tuple(mark for mark in dict.fromkeys((*target.other, *merged.other)) if mark not in faces)
+        album.statements[index] = replace(target, faces=faces, other=excluded, name=target.name or merged.name)
         # An entry without faces is not written, which removes it.
-        album.statements[other] = replace(taken, faces=())
+        album.statements[other] = replace(merged, faces=())
     album.save(f"{person} and {', '.join(others)} are now one person")
 
 
@@ -162,17 +162,19 @@ def split(out: Path, faces: tuple[str, ...]) -> None:
     """Move each FACE from its person to a new one. FACE is the value in the column `face` of faces.csv."""
     from face_comparison.album import people  # noqa: PLC0415
 
-    album = _Album.opened(out)
+    album = _Album.open(out)
     keys = {mark: album.key_of(mark) for mark in faces}
-    leaving = set(keys.values())
+    moved = set(keys.values())
     for number, members in album.people.items():
-        if leaving & set(members):
-            stays = [key for key in members if key not in leaving]
-            if stays:
+        if moved & set(members):
+            remaining = [key for key in members if key not in moved]
+            if remaining:
                 index = album.statement(number)
-                kept = tuple(mark for mark in album.statements[index].faces if album.key_of(mark) not in leaving)
-                kept = kept or people.anchors(stays, album.faces)
-                album.statements[index] = replace(album.statements[index], faces=kept)
+                remaining_marks = tuple(
+                    mark for mark in album.statements[index].faces if album.key_of(mark) not in moved
+                )
+                remaining_marks = remaining_marks or people.choose_anchors(remaining, album.faces)
+                album.statements[index] = replace(album.statements[index], faces=remaining_marks)
     album.statements.append(people.Statement(tuple(keys)))
     album.save(f"{count_noun(len(keys), 'face is', 'faces are')} somebody else's")
 
@@ -183,7 +185,7 @@ def split(out: Path, faces: tuple[str, ...]) -> None:
 @options.option("--undo", is_flag=True, help="Show the people again.")
 def hide(out: Path, people: tuple[str, ...], *, undo: bool) -> None:
     """Hide each PERSON from the page and the folders; they stay in the tables."""
-    album = _Album.opened(out)
+    album = _Album.open(out)
     for person in people:
         index = album.statement(album.number(person))
         album.statements[index] = replace(album.statements[index], hidden=not undo)

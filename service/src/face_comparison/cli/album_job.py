@@ -36,7 +36,7 @@ _SHARDS = options.option("--shards", type=click.IntRange(1, 10_000), required=Tr
 )
 @_SHARDS
 @options.from_settings(*analyzers.MODEL_OPTIONS)
-def shard(photographs: str, results: str, shard: int, shards: int, **given: str | None) -> None:
+def shard(photographs: str, results: str, shard: int, shards: int, **option_values: str | None) -> None:
     """Find the faces in one shard of the images in DIR, a folder or s3://BUCKET/PREFIX.
 
     Finished work is not repeated: after an interruption, run the same command again to continue.
@@ -46,7 +46,7 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
 
     if shard >= shards:
         raise click.UsageError(f"--shard must be less than --shards, {shards}")
-    source = analyzers.local_face_source(given)
+    source = analyzers.local_face_source(option_values)
 
     def report(finished: int, total: int) -> None:
         click.echo(f"shard {shard} of {shards}: {finished:,} of {total:,} images", err=True)
@@ -70,27 +70,29 @@ def shard(photographs: str, results: str, shard: int, shards: int, **given: str 
     help="How long to wait for shards that are not finished.",
 )
 @options.from_settings("bundle")
-def assemble(photographs: str, *, results: str, shards: int, wait: float, bundle: str | None, **given: Any) -> None:
+def assemble(
+    photographs: str, *, results: str, shards: int, wait: float, bundle: str | None, **option_values: Any
+) -> None:
     """Create an album from the results of all shards, identical to one built on a single machine. No image is read."""
     album_options.require_packages()
     from face_comparison.album import builder, places  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
     from face_comparison.cli.album import summary  # noqa: PLC0415
 
     model = analyzers.local_face_source({"bundle": bundle, "threads": "1"})
-    wanted = album_options.wanted(photographs, **given)
-    until, pause = time.monotonic() + wait, _FIRST_PAUSE_SECONDS
+    album = album_options.to_album_options(photographs, **option_values)
+    give_up_at, pause = time.monotonic() + wait, _FIRST_PAUSE_SECONDS
     while True:
         try:
-            made = builder.assemble_album(wanted, places.place(results), shards, model)
+            result = builder.assemble_album(album, places.place(results), shards, model)
         except ShardsUnfinished as unfinished:
-            left = until - time.monotonic()
-            if left <= 0:
+            remaining = give_up_at - time.monotonic()
+            if remaining <= 0:
                 raise
             click.echo(f"waiting: {unfinished.message}", err=True)
-            time.sleep(min(pause, left))
+            time.sleep(min(pause, remaining))
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         else:
-            click.echo(summary(made))
+            click.echo(summary(result))
             return
 
 
@@ -128,23 +130,23 @@ def assemble(photographs: str, *, results: str, shards: int, wait: float, bundle
     help="PersistentVolumeClaim for the album: a second Job creates it there, in a folder named after the Job, once "
     "all shards are finished.",
 )
-def job(photographs: str, *, shards: int, parallelism: int, claim: str | None, **given: Any) -> None:
+def job(photographs: str, *, shards: int, parallelism: int, claim: str | None, **option_values: Any) -> None:
     """Print a Kubernetes Indexed Job that finds the faces in all images in DIR, for `kubectl apply -f -`.
 
     DIR and --results are s3://BUCKET/PREFIX. When the Job is complete, `album assemble` creates the album; with
     --claim, a second Job does.
     """
-    for address in (photographs, given["results"]):
+    for address in (photographs, option_values["results"]):
         if not address.lower().startswith("s3://"):
             raise click.UsageError(f"{address} must be s3://BUCKET/PREFIX: pods do not share a folder")
-    about = album_manifests.JobOptions(
-        photographs=photographs, shards=shards, parallelism=min(parallelism, shards), **given
+    job_options = album_manifests.JobOptions(
+        photographs=photographs, shards=shards, parallelism=min(parallelism, shards), **option_values
     )
-    made = album_manifests.shards_job(about)
+    manifest = album_manifests.shards_job(job_options)
     if claim is not None:
-        items = [made, album_manifests.assembly_job(about, claim)]
-        made = {"apiVersion": "v1", "kind": "List", "items": items}
-    click.echo(json.dumps(made, indent=2))
+        items = [manifest, album_manifests.assembly_job(job_options, claim)]
+        manifest = {"apiVersion": "v1", "kind": "List", "items": items}
+    click.echo(json.dumps(manifest, indent=2))
 
 
 COMMANDS = (shard, assemble, job)

@@ -80,20 +80,20 @@ def assembly_job(options: JobOptions, claim: str) -> Manifest:
     out = f"{ALBUMS}/{options.name}"
     container = _container(options, "assemble", ["--out", out, "--wait", str(WAIT_SECONDS)])
     container["resources"] = {"requests": {"cpu": "100m", "memory": "512Mi"}, "limits": {"memory": "4Gi"}}
-    made = _job(options, f"{options.name}-assemble", container, {"backoffLimit": 3})
-    pod = made["spec"]["template"]["spec"]
+    manifest = _job(options, f"{options.name}-assemble", container, {"backoffLimit": 3})
+    pod = manifest["spec"]["template"]["spec"]
     pod["securityContext"]["fsGroup"] = _USER
     pod["volumes"].append({"name": "albums", "persistentVolumeClaim": {"claimName": claim}})
     container["volumeMounts"].append({"name": "albums", "mountPath": ALBUMS})
-    return made
+    return manifest
 
 
-def _container(options: JobOptions, command: str, more: list[str]) -> Manifest:
-    words = ["album", command, options.photographs, "--results", options.results, "--shards", str(options.shards)]
+def _container(options: JobOptions, command: str, extra: list[str]) -> Manifest:
+    arguments = ["album", command, options.photographs, "--results", options.results, "--shards", str(options.shards)]
     container: Manifest = {
         "name": command,
         "image": options.image,
-        "args": [*words, *more],
+        "args": [*arguments, *extra],
         "securityContext": {
             "allowPrivilegeEscalation": False,
             "capabilities": {"drop": ["ALL"]},
@@ -117,12 +117,12 @@ def _job(options: JobOptions, name: str, container: Manifest, spec: Manifest) ->
     }
     if options.service_account:
         pod["serviceAccountName"] = options.service_account
-    made: Manifest = {
+    manifest: Manifest = {
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {"name": name, "labels": labels},
         "spec": {**spec, "template": {"metadata": {"labels": labels}, "spec": pod}},
     }
     if options.namespace:
-        made["metadata"]["namespace"] = options.namespace
-    return made
+        manifest["metadata"]["namespace"] = options.namespace
+    return manifest

@@ -70,7 +70,7 @@ def require_packages() -> None:
         ) from error
 
 
-def wanted(
+def to_album_options(
     photographs: str, *, out: Path, links: bool, threshold: float | None, min_face: float, min_confidence: float
 ) -> AlbumOptions:
     """Returns the album's options.

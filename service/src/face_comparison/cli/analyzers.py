@@ -26,37 +26,37 @@ ONLY_LOCAL = tuple(name for name in MODEL_OPTIONS if name != "threads")
 WITH_SERVICE = "with --service: the service's own setting applies"
 
 
-def load_analyzer(given: dict[str, str | None]) -> tuple[Analyzer, int]:
+def load_analyzer(option_values: dict[str, str | None]) -> tuple[Analyzer, int]:
     """Returns the analyzer that the options select, and the number of images to analyze concurrently."""
-    _, load, threads = prepare_analyzer(given)
+    _, load, threads = prepare_analyzer(option_values)
     return load(), threads
 
 
-def prepare_analyzer(given: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
+def prepare_analyzer(option_values: dict[str, str | None]) -> tuple[Manifest, Callable[[], Analyzer], int]:
     """Returns the selected bundle's manifest, a function that loads it, and the number of concurrent images."""
     from face_comparison.models import loader  # noqa: PLC0415 (it takes a second, which would slow down `--help`)
 
-    settings = options.settings(given)
+    settings = options.settings(option_values)
     threads = settings.threads or cpus.available_cpus()
     bundle = open_bundle(settings)
     return bundle.manifest, partial(loader.load_analyzer, bundle, settings, threads, every_bucket=False), threads
 
 
-def face_source(service: str | None, api_key: str | None, given: dict[str, str | None]) -> FaceSource:
+def face_source(service: str | None, api_key: str | None, option_values: dict[str, str | None]) -> FaceSource:
     """Returns the source of faces: a service if its URL is given, or else the models that the options select."""
     from face_comparison.album import face_sources  # noqa: PLC0415
 
     if service is not None:
         options.reject_unused(ONLY_LOCAL, WITH_SERVICE)
-        return face_sources.RemoteFaceSource(service, api_key, options.settings(given).threads)
-    return local_face_source(given)
+        return face_sources.RemoteFaceSource(service, api_key, options.settings(option_values).threads)
+    return local_face_source(option_values)
 
 
-def local_face_source(given: dict[str, str | None]) -> LocalFaceSource:
+def local_face_source(option_values: dict[str, str | None]) -> LocalFaceSource:
     """Returns a source of faces that uses the models that the options select; they are loaded when needed."""
     from face_comparison.album import face_sources  # noqa: PLC0415
 
-    manifest, load, threads = prepare_analyzer(given)
+    manifest, load, threads = prepare_analyzer(option_values)
     return face_sources.LocalFaceSource(
         manifest.version, manifest.comparison.threshold, manifest.detector.sure_confidence, load, threads
     )

@@ -25,7 +25,7 @@ MEMORY_MARKS = (1_000, 20_000)
     is_flag=True,
     help=f"Also measure memory, over {MEMORY_MARKS[-1]} requests.",
 )
-def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **given: str | None) -> None:
+def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **option_values: str | None) -> None:
     """Compare the service with the same pipeline in a plain loop and with OpenCV's own, on IMAGES (or a sample).
 
     All contenders run alternately, with the same number of threads and the same images.
@@ -39,7 +39,7 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **g
         raise PackagesMissing(
             f"bench requires the package {error.name}: install face-comparison with the extra bench"
         ) from error
-    settings = options.settings(given)
+    settings = options.settings(option_values)
     opened = analyzers.open_bundle(settings)
     data = [path.read_bytes() for path in images]
     data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]

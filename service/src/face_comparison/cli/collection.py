@@ -66,10 +66,12 @@ def access_options(*, create: bool = False) -> Callable[[Callable[..., None]], C
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
-        def run(service: str | None, api_key: str | None, **given: Any) -> None:
-            rest = {name: given.pop(name) for name in list(given) if name in STORE_OPTIONS}
+        def run(service: str | None, api_key: str | None, **option_values: Any) -> None:
+            rest = {name: option_values.pop(name) for name in list(option_values) if name in STORE_OPTIONS}
             with _open_access(service, api_key, rest, create=create) as access:
-                function(access=access, threads=options.settings(rest).threads or cpus.available_cpus(), **given)
+                function(
+                    access=access, threads=options.settings(rest).threads or cpus.available_cpus(), **option_values
+                )
 
         decorated = options.from_settings(*STORE_OPTIONS)(run)
         decorated = options.option(
@@ -456,7 +458,7 @@ def _format_counts(counts: dict[str, int]) -> str:
 
 @contextmanager
 def _open_access(
-    service: str | None, api_key: str | None, given: dict[str, str | None], *, create: bool
+    service: str | None, api_key: str | None, option_values: dict[str, str | None], *, create: bool
 ) -> Iterator[CollectionAccess]:
     from face_comparison.cli.collection_access import LocalCollections, RemoteCollections  # noqa: PLC0415
 
@@ -476,8 +478,8 @@ def _open_access(
         raise click.UsageError("--api-key requires --service")
     from face_comparison.server.collection_store import open_collections  # noqa: PLC0415
 
-    settings = options.settings(given)
-    manifest, load, _ = analyzers.prepare_analyzer(given)
+    settings = options.settings(option_values)
+    manifest, load, _ = analyzers.prepare_analyzer(option_values)
     upkeep = open_collections(settings, lambda: _model(manifest), create=create)
     if upkeep is None:
         raise click.UsageError("no collections selected: give --collections sqlite:DIRECTORY, or --service URL")

@@ -85,8 +85,10 @@ class RemoteCollections:
 
     def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription:
         def create() -> CollectionDescription:
-            made = self._client.create_collection(name, max_false_positive_rate=rate, retention_days=retention_days)
-            return made.describe()
+            collection = self._client.create_collection(
+                name, max_false_positive_rate=rate, retention_days=retention_days
+            )
+            return collection.describe()
 
         return _call_service(create)
 

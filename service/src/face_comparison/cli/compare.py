@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913 (one for each option)
     draw: Path | None,
     service: str | None,
     api_key: str | None,
-    **given: str | None,
+    **option_values: str | None,
 ) -> None:
     """Check whether the person in image A (its most prominent face) is also in each image B.
 
@@ -75,7 +75,7 @@ def command(  # noqa: PLR0913 (one for each option)
     arguments = inputs.collect_arguments(targets, files_from, "B...", besides=source)
     if draw is not None and service is not None:
         raise click.UsageError("--draw needs the models on this machine: omit --service")
-    settings = options.settings(given)
+    settings = options.settings(option_values)
     first = inputs.expand([source], settings).images
     if len(first) != 1:
         raise click.UsageError(f"A must be a single image, but {inputs.one_line(source)} matches {len(first)}")
@@ -84,7 +84,7 @@ def command(  # noqa: PLR0913 (one for each option)
     found = inputs.expand(arguments, settings)
     for line in inputs.report_ignored(found.ignored):
         click.echo(line, err=True)
-    finder = face_finder.remote_or_local(service, api_key, given)
+    finder = face_finder.remote_or_local(service, api_key, option_values)
     if draw is None:
         head, outcomes = finder.compare(first[0], found.images, threshold)
     else:
@@ -138,12 +138,12 @@ def _draw_comparison(
     from face_comparison import rendering  # noqa: PLC0415
 
     def target(image: InputImage | Problem, match: matching.TargetMatch | Problem) -> rendering.Compared:
-        told = f"{match.code}: {match.message}" if isinstance(match, Problem) else match
+        outcome = f"{match.code}: {match.message}" if isinstance(match, Problem) else match
         pixels = None
         if isinstance(image, InputImage):
             with suppress(FaceComparisonError):
                 pixels = analyzers.decode_image(image.read())
-        return rendering.Compared(_short(image.name), pixels, told)
+        return rendering.Compared(_short(image.name), pixels, outcome)
 
     source, *others = (inputs.read_once(image) for image in images)
     assert isinstance(source, InputImage)  # noqa: S101 (the command has ended otherwise)

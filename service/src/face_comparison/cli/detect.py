@@ -53,7 +53,7 @@ def command(  # noqa: PLR0913 (one for each option)
     draw: Path | None,
     service: str | None,
     api_key: str | None,
-    **given: str | None,
+    **option_values: str | None,
 ) -> None:
     """Print the faces in each image: the service's response and the image's name.
 
@@ -67,12 +67,14 @@ def command(  # noqa: PLR0913 (one for each option)
     arguments = inputs.collect_arguments(images, files_from, "IMAGE...")
     if draw is not None and service is not None:
         raise click.UsageError("--draw needs the models on this machine: omit --service")
-    found = inputs.expand(arguments, options.settings(given))
+    found = inputs.expand(arguments, options.settings(option_values))
     if draw is not None and len(found.images) > 1:
         raise click.UsageError("--draw requires exactly one IMAGE")
     for line in inputs.report_ignored(found.ignored):
         click.echo(line, err=True)
-    finder = face_finder.remote_or_local(service, api_key, given, max_faces=max_faces, min_confidence=min_confidence)
+    finder = face_finder.remote_or_local(
+        service, api_key, option_values, max_faces=max_faces, min_confidence=min_confidence
+    )
     responses = finder.detect(found.images)
     if draw is not None:
         local = cast("LocalFaces", finder)

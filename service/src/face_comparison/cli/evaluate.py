@@ -129,7 +129,7 @@ def command(  # noqa: PLR0913 (one for each option)
     cache: Path | None,
     service: str | None,
     api_key: str | None,
-    **given: str | None,
+    **option_values: str | None,
 ) -> None:
     """Measure error rates on your own people: DIR contains one folder per person, with two or more images each.
 
@@ -161,11 +161,16 @@ def command(  # noqa: PLR0913 (one for each option)
         if out is not None and not out.parent.is_dir():
             raise click.UsageError(f"the folder of {out} does not exist")
     dataset = _dataset(folder, pairs, groups)
-    source = analyzers.face_source(service, api_key, given)
-    asked = run.EvaluationOptions(Costs(cost_false_match, cost_false_non_match, prior), several_faces, threshold)
+    source = analyzers.face_source(service, api_key, option_values)
+    evaluation_options = run.EvaluationOptions(
+        Costs(cost_false_match, cost_false_non_match, prior), several_faces, threshold
+    )
     try:
-        with _cache_folder(cache or dataset.folder / CACHE, fallback=cache is None) as kept, _progress() as progress:
-            evaluation = run.evaluate(dataset, source, kept, asked, progress)
+        with (
+            _cache_folder(cache or dataset.folder / CACHE, fallback=cache is None) as cache_folder,
+            _progress() as progress,
+        ):
+            evaluation = run.evaluate(dataset, source, cache_folder, evaluation_options, progress)
     except scanner.Interrupted:
         click.echo("interrupted: the results so far are saved; run the same command again to continue", err=True)
         sys.stdout.flush()
@@ -177,14 +182,14 @@ def command(  # noqa: PLR0913 (one for each option)
             _write(out, encode(evaluation))
             click.echo(f"wrote {out}")
     if calibrate is not None:
-        _calibrate(calibrate, evaluation, given)
+        _calibrate(calibrate, evaluation, option_values)
 
 
 def summary(evaluation: Evaluation) -> str:
     """Returns a summary: the verdict, and what was skipped."""
     from face_comparison.evaluation import wording  # noqa: PLC0415
 
-    said = wording.verdict(evaluation)
+    verdict = wording.verdict(evaluation)
     enrollment = evaluation.enrollment
     lines = [
         f"{count_noun(evaluation.counts.people, 'person', 'people')}, "
@@ -192,30 +197,30 @@ def summary(evaluation: Evaluation) -> str:
         f"{count_noun(evaluation.counts.genuine_pairs, 'pair')} of the same person, "
         f"{evaluation.counts.impostor_pairs:,} of different people; {evaluation.model_version}",
         "",
-        said.headline,
-        *(f"  {sentence}" for sentence in said.sentences),
+        verdict.headline,
+        *(f"  {sentence}" for sentence in verdict.sentences),
     ]
-    lost = [(each.path, each.code, each.reason) for each in enrollment.failures]
-    lost += [
+    left_out = [(each.path, each.code, each.reason) for each in enrollment.failures]
+    left_out += [
         (each.path, "conflict" if each.conflict else "duplicate", f"same content as {each.same_as}")
         for each in enrollment.duplicates
     ]
-    lost += [(each.path, each.code, each.reason) for each in evaluation.skipped]
-    return "\n".join(lines + _left_out(lost))
+    left_out += [(each.path, each.code, each.reason) for each in evaluation.skipped]
+    return "\n".join(lines + _left_out(left_out))
 
 
 LISTED = 20
 """Maximum number of skipped images listed in the terminal; the report lists more, and the JSON file all of them."""
 
 
-def _left_out(lost: list[tuple[Path, str, str]]) -> list[str]:
+def _left_out(left_out: list[tuple[Path, str, str]]) -> list[str]:
     from face_comparison.album import names  # noqa: PLC0415
 
-    if not lost:
+    if not left_out:
         return []
-    lines = ["", f"not compared: {len(lost)}"]
-    lines += [f"  {names.shown(path)}: {code}: {reason}" for path, code, reason in lost[:LISTED]]
-    return [*lines, f"  … and {len(lost) - LISTED} more"] if len(lost) > LISTED else lines
+    lines = ["", f"not compared: {len(left_out)}"]
+    lines += [f"  {names.display_path(path)}: {code}: {reason}" for path, code, reason in left_out[:LISTED]]
+    return [*lines, f"  … and {len(left_out) - LISTED} more"] if len(left_out) > LISTED else lines
 
 
 def _dataset(folder: Path | None, pairs: Path | None, groups: Path | None) -> Dataset:
@@ -263,19 +268,19 @@ def _progress() -> Iterator[Progress]:
         progress.TimeRemainingColumn(elapsed_when_finished=True),
     )
     console = Console(stderr=True)
-    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as shown:
-        yield _Bar(shown)
+    with progress.Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        yield _Bar(bar)
 
 
 class _Bar:
-    def __init__(self, shown: object) -> None:
+    def __init__(self, bar: object) -> None:
         from rich.progress import Progress as RichProgress  # noqa: PLC0415
 
-        assert isinstance(shown, RichProgress)  # noqa: S101
-        self._shown, self._task = shown, shown.add_task("reading the folder", total=None)
+        assert isinstance(bar, RichProgress)  # noqa: S101
+        self._shown, self._task = bar, bar.add_task("reading the folder", total=None)
 
-    def start(self, what: str, total: int) -> None:
-        self._shown.reset(self._task, description=what, total=total)
+    def start(self, description: str, total: int) -> None:
+        self._shown.reset(self._task, description=description, total=total)
 
     def advance(self, steps: int) -> None:
         self._shown.advance(self._task, steps)
@@ -287,11 +292,11 @@ def _write(out: Path, data: bytes) -> None:
     files.write(out, data)
 
 
-def _calibrate(name: str, evaluation: Evaluation, given: dict[str, str | None]) -> None:
+def _calibrate(name: str, evaluation: Evaluation, option_values: dict[str, str | None]) -> None:
     from face_comparison.evaluation import calibration  # noqa: PLC0415
     from face_comparison.models import loader  # noqa: PLC0415
 
     bundles = options.bundles_folder()
-    base = loader.open_configured_bundle(options.settings(given), bundles)
-    made = calibration.write_bundle(name, base, evaluation, bundles)
-    click.echo(f"wrote {made.folder}: use it with --bundle {made.manifest.version}")
+    base = loader.open_configured_bundle(options.settings(option_values), bundles)
+    written = calibration.write_bundle(name, base, evaluation, bundles)
+    click.echo(f"wrote {written.folder}: use it with --bundle {written.manifest.version}")

@@ -84,9 +84,9 @@ class LocalFaces:
     """
 
     def __init__(
-        self, given: dict[str, str | None], max_faces: int | None = None, min_confidence: float | None = None
+        self, option_values: dict[str, str | None], max_faces: int | None = None, min_confidence: float | None = None
     ) -> None:
-        self._analyzer, self._threads = analyzers.load_analyzer(given)
+        self._analyzer, self._threads = analyzers.load_analyzer(option_values)
         self.model = self._analyzer.model
         self._limits: dict[str, Any] = {} if max_faces is None else {"max_faces": max_faces}
         if min_confidence is not None:
@@ -237,8 +237,8 @@ class RemoteFaces:
             return Problem(source.name, NoFace.code, "no face was found in the image"), iter(())
         (face,) = found.faces
         judged_at = self._about.defaults.threshold if threshold is None else threshold
-        shown = api.SourceFace(face.bounding_box, face.confidence)
-        head = Compared(api.CompareResponse(found.face_model_version, judged_at, shown, ()))
+        source_face = api.SourceFace(face.bounding_box, face.confidence)
+        head = Compared(api.CompareResponse(found.face_model_version, judged_at, source_face, ()))
         return head, self._results(face, head.response, targets)
 
     def _results(
@@ -279,9 +279,9 @@ class RemoteFaces:
             return image
         try:
             data = image.read()
-            most = self._about.limits.max_body_bytes
-            if len(data) > most - _ENVELOPE:
-                raise BodyTooLarge(f"the service accepts requests of at most {most:,} bytes")
+            max_bytes = self._about.limits.max_body_bytes
+            if len(data) > max_bytes - _ENVELOPE:
+                raise BodyTooLarge(f"the service accepts requests of at most {max_bytes:,} bytes")
             response: T = self._client.call("POST", path, msgspec.msgpack.encode(fields(data)), type_)
         except FaceComparisonError as error:
             return Problem.of(image.name, error)
@@ -304,7 +304,7 @@ def _mark_for_review(result: TargetMatch) -> TargetMatch:
 def remote_or_local(
     service: str | None,
     api_key: str | None,
-    given: dict[str, str | None],
+    option_values: dict[str, str | None],
     *,
     max_faces: int | None = None,
     min_confidence: float | None = None,
@@ -316,8 +316,8 @@ def remote_or_local(
     """
     if service is not None:
         options.reject_unused(analyzers.ONLY_LOCAL, analyzers.WITH_SERVICE)
-        threads = options.settings(given).threads
+        threads = options.settings(option_values).threads
         return RemoteFaces(service, api_key, threads, max_faces=max_faces, min_confidence=min_confidence)
     if api_key is not None:
         raise click.UsageError("--api-key requires --service")
-    return LocalFaces(given, max_faces=max_faces, min_confidence=min_confidence)
+    return LocalFaces(option_values, max_faces=max_faces, min_confidence=min_confidence)

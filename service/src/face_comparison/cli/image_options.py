@@ -49,8 +49,8 @@ class OutputFile(click.Path):
         ending = path.suffix.lower()
         if self._suffixes and ending not in self._suffixes and ending in _FORMATS:
             endings = " or ".join(self._suffixes)
-            why = f"the file is written as {self._kind}: its name must end in {endings}, not {path.suffix}"
-            self.fail(why, param, ctx)
+            problem = f"the file is written as {self._kind}: its name must end in {endings}, not {path.suffix}"
+            self.fail(problem, param, ctx)
         folder = path.parent
         if not folder.is_dir():
             self.fail(f"the folder {one_line(str(folder))} does not exist", param, ctx)

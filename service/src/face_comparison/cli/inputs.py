@@ -85,10 +85,10 @@ def kind_of(argument: str) -> Kind:
     """Returns what kind of input an argument is, judged by its text alone."""
     if argument == STDIN:
         return "stdin"
-    lowered = argument.lower()
-    if lowered.startswith(_WEB):
+    lower = argument.lower()
+    if lower.startswith(_WEB):
         return "web"
-    return "s3" if lowered.startswith(_S3) else "file"
+    return "s3" if lower.startswith(_S3) else "file"
 
 
 def text_of(path: Path) -> str:
@@ -118,8 +118,8 @@ def collect_arguments(arguments: Sequence[str], files_from: str | None, metavar:
         try:
             data = sys.stdin.buffer.read() if files_from == STDIN else Path(files_from).read_bytes()
         except OSError as error:
-            why = f"{files_from} cannot be read: {error.strerror}"
-            raise click.BadParameter(why, param_hint="--files-from") from error
+            problem = f"{files_from} cannot be read: {error.strerror}"
+            raise click.BadParameter(problem, param_hint="--files-from") from error
         found += [os.fsdecode(line) for line in data.splitlines() if line.strip()]
     if not found:
         raise click.UsageError(f"Missing argument '{metavar}'.")
@@ -212,7 +212,7 @@ def _add_path(path: Path, inputs: Inputs) -> None:
 def _add_folder(folder: Path, inputs: Inputs) -> None:
     from face_comparison.album import files  # noqa: PLC0415 (loading decoders would slow down `--help`)
 
-    before = len(inputs.images)
+    count = len(inputs.images)
     for found in files.images(folder):
         if isinstance(found, Path):
             inputs.images.append(_file(folder / found))
@@ -220,7 +220,7 @@ def _add_folder(folder: Path, inputs: Inputs) -> None:
             inputs.images.append(_missing(folder / found.path, found.reason))
         else:
             inputs.ignored.append(text_of(folder / found.path))
-    if len(inputs.images) == before:
+    if len(inputs.images) == count:
         inputs.images.append(_missing(folder, "the folder contains no image"))
 
 
@@ -261,9 +261,9 @@ def _fetcher(settings: Settings) -> Fetcher:
     return Fetcher(policy)
 
 
-def report_ignored(ignored: Sequence[str], most: int = 5) -> Iterator[str]:
+def report_ignored(ignored: Sequence[str], limit: int = 5) -> Iterator[str]:
     """Yields a message about files that are not images."""
     if ignored:
-        names = ", ".join(map(one_line, ignored[:most]))
-        more = f" and {len(ignored) - most:,} more" if len(ignored) > most else ""
-        yield f"{len(ignored):,} {'file is' if len(ignored) == 1 else 'files are'} not images: {names}{more}"
+        names = ", ".join(map(one_line, ignored[:limit]))
+        suffix = f" and {len(ignored) - limit:,} more" if len(ignored) > limit else ""
+        yield f"{len(ignored):,} {'file is' if len(ignored) == 1 else 'files are'} not images: {names}{suffix}"

@@ -46,12 +46,12 @@ def list_bundles() -> None:
     from face_comparison.vision import bundle  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
     folder = options.bundles_folder()
-    kept = bundle_store.stored_manifests(folder)
-    for version in sorted(kept):
+    stored = bundle_store.stored_manifests(folder)
+    for version in sorted(stored):
         click.echo(f"{version}  {folder / version}")
     for name, recipe in sorted(bundle_store.known_manifests().items()):
         version = bundle.parse_manifest(recipe, name).version
-        if version not in kept:
+        if version not in stored:
             click.echo(f"{version}  not fetched yet: face-comparison models fetch {name}")
 
 
@@ -83,8 +83,8 @@ def fetch(name: str, into: Path | None, sha256: str | None) -> None:
         )
     else:
         with downloads.bars() as progress:
-            made = bundle_store.ensure_bundle(name, options.bundles_folder(), progress)
-        found = bundle.open_bundle(made.folder, sha256)
+            built = bundle_store.ensure_bundle(name, options.bundles_folder(), progress)
+        found = bundle.open_bundle(built.folder, sha256)
     click.echo(f"{found.manifest.version}  {found.folder}")
 
 
@@ -159,7 +159,7 @@ def show(name: str) -> None:
     help="Expected SHA-256 of the file; give it once per file, in the same order.",
 )
 @options.from_settings("bundle")
-def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> None:
+def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **option_values: str) -> None:
     """Create a bundle from an embedder, a detector, or both, published as ONNX files.
 
     The kind of network is recognized by its outputs. A network that is not given, and a detector's input sizes, are
@@ -171,36 +171,36 @@ def add(models: tuple[str, ...], *, sha256: tuple[str, ...], **given: str) -> No
 
     if sha256 and len(sha256) != len(models):
         raise click.UsageError("give --sha256 either once per file or not at all")
-    std = float(given.pop("std"))
+    std = float(option_values.pop("std"))
     described = bundle_builder.ModelDescription(
-        name=given["name"],
-        revision=given["revision"],
-        architecture=given["architecture"],
-        alignment=given["alignment"],
-        color="BGR" if given["color"] == "BGR" else "RGB",
-        mean=float(given["mean"]),
+        name=option_values["name"],
+        revision=option_values["revision"],
+        architecture=option_values["architecture"],
+        alignment=option_values["alignment"],
+        color="BGR" if option_values["color"] == "BGR" else "RGB",
+        mean=float(option_values["mean"]),
         scale=1 / std,
-        license=given["license"],
+        license=option_values["license"],
     )
-    base = analyzers.open_bundle(options.settings({"bundle": given["bundle"]}))
+    base = analyzers.open_bundle(options.settings({"bundle": option_values["bundle"]}))
     files = [
         bundle_builder.read_model(location, digest)
         for location, digest in zip(models, sha256 or [""] * len(models), strict=True)
     ]
-    made = bundle_builder.build_bundle(files, described, base, options.bundles_folder())
+    built = bundle_builder.build_bundle(files, described, base, options.bundles_folder())
     for file in files:
         license_ = described.license or file.license or "unknown: make sure that you have the right to use it"
         size = f", {file.side}x{file.side} pixels to {file.width} numbers" if file.kind == "embedder" else ""
         click.echo(f"{file.kind}  {file.location}{size}\n  sha256 {file.sha256}\n  license {license_}")
-    trial = sample_trial.try_on_sample(build_analyzer(made, device="cpu", every_bucket=False))
+    trial = sample_trial.try_on_sample(build_analyzer(built, device="cpu", every_bucket=False))
     click.echo(f"sample  one face, {trial.numbers} numbers; distance of the face to itself:")
     for change, distance in trial.distances.items():
         click.echo(f"  {change}: {'not found' if distance is None else format(distance, '.3f')}")
     if not trial.plausible:
         click.echo("  this is too large: color, mean, std, or alignment is probably wrong", err=True)
-    click.echo(f"{made.manifest.version}  {made.folder}\n  manifest sha256 {made.digest}")
+    click.echo(f"{built.manifest.version}  {built.folder}\n  manifest sha256 {built.digest}")
     click.echo(
-        f"The threshold {made.manifest.comparison.threshold:g} is provisional; measure it on your own people:\n"
-        f"  face-comparison evaluate PEOPLE --bundle {made.manifest.version} "
-        f"--calibrate {made.manifest.name}-calibrated"
+        f"The threshold {built.manifest.comparison.threshold:g} is provisional; measure it on your own people:\n"
+        f"  face-comparison evaluate PEOPLE --bundle {built.manifest.version} "
+        f"--calibrate {built.manifest.name}-calibrated"
     )

@@ -45,23 +45,23 @@ def from_settings(*names: str) -> Callable[[F], F]:
     def decorate(function: F) -> F:
         for option in reversed(OPTIONS):
             if not names or option.name in names:
-                shown = f" [default: {option.default}]" if option.default else ""
+                default = f" [default: {option.default}]" if option.default else ""
                 function = click.option(
-                    option.flag, option.name, metavar=option.metavar, help=option.help + shown, envvar=option.env
+                    option.flag, option.name, metavar=option.metavar, help=option.help + default, envvar=option.env
                 )(function)
         return function
 
     return decorate
 
 
-def settings(given: Mapping[str, str | None]) -> Settings:
+def settings(option_values: Mapping[str, str | None]) -> Settings:
     """Returns the settings from the environment, overridden by the given options.
 
     Raises:
         InvalidSettings: A setting is unknown or has an invalid value.
     """
     by_name = {option.name: option.env for option in OPTIONS}
-    overrides = {by_name[name]: text for name, text in given.items() if text is not None}
+    overrides = {by_name[name]: text for name, text in option_values.items() if text is not None}
     return Settings.from_environ({**os.environ, **overrides})
 
 

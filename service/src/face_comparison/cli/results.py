@@ -115,9 +115,11 @@ def compare_table(
             colors.append("red")
             continue
         of = f" (closest of {len(result.faces)})" if len(result.faces) > 1 else ""
-        said = "same person" if result.same_person else "different people"
+        verdict = "same person" if result.same_person else "different people"
         check = "; let a person check" if result.verdict == "review" else ""
-        rows.append((one_line(name), said + of + check, f"{result.distance:.3f}", f"{100 * result.confidence:.2f} %"))
+        rows.append(
+            (one_line(name), verdict + of + check, f"{result.distance:.3f}", f"{100 * result.confidence:.2f} %")
+        )
         colors.append(_VERDICT_COLORS[result.verdict])
     of = f" (the most prominent of {head.faces} faces)" if head.faces and head.faces > 1 else ""
     threshold = f"{head.response.threshold:g}"

@@ -26,7 +26,7 @@ TERMINATION_LOG = Path("/dev/termination-log")
 
 @click.command("serve")
 @options.from_settings()
-def command(**given: str | None) -> None:
+def command(**option_values: str | None) -> None:
     """Serve HTTP requests until terminated by a signal.
 
     On SIGTERM, it finishes accepted requests and rejects new ones; Ctrl-C exits immediately.
@@ -36,7 +36,7 @@ def command(**given: str | None) -> None:
     from face_comparison.server import gunicorn_app  # noqa: PLC0415
 
     try:
-        settings = options.settings(given)
+        settings = options.settings(option_values)
         logs.configure(settings.log_level)
         announce = partial(_announce, settings) if sys.stdout.isatty() else lambda address, port: None
         failure = gunicorn_app.serve(settings, _loader(options.bundles_folder()), announce)
@@ -57,9 +57,9 @@ def _announce(settings: Settings, address: str, port: int) -> None:
 def introduction(settings: Settings, address: str, port: int) -> list[str]:
     """Returns the lines shown to a user at a terminal: the address to open, and who else can reach it."""
     listening = ip_address(address)
-    shown = "127.0.0.1" if listening.is_unspecified else f"[{address}]" if listening.version == 6 else address
+    host = "127.0.0.1" if listening.is_unspecified else f"[{address}]" if listening.version == 6 else address
     lines = [
-        f"Loading the models. Then open http://{shown}:{port}/{settings.stage}/ in a browser; press Ctrl-C to stop "
+        f"Loading the models. Then open http://{host}:{port}/{settings.stage}/ in a browser; press Ctrl-C to stop "
         f"the service."
     ]
     if not listening.is_loopback and settings.auth == "none":

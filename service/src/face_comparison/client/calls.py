@@ -84,7 +84,7 @@ Call: TypeAlias = Generator[Attempt | Pause, Received | ServiceUnreachable | Non
 """Yields what to do; is sent what came of an attempt, and None after a pause; returns the decoded response."""
 
 
-class _Again(Exception):
+class _Retry(Exception):
     """A failure that may be temporary; `reason` is the exception to raise if no retries are left."""
 
     def __init__(self, reason: Exception, retry_after: float | None) -> None:
@@ -111,10 +111,10 @@ def call(timeout: float, retries: int, type_: type[_T]) -> Call[_T]:
         assert outcome is not None  # noqa: S101 (an attempt has an outcome)
         try:
             return parse(outcome, type_)
-        except _Again as again:
-            wait = pause(attempt, again.retry_after, random.random())  # noqa: S311 (spreads callers, no secret)
+        except _Retry as retry:
+            wait = pause(attempt, retry.retry_after, random.random())  # noqa: S311 (spreads callers, no secret)
             if attempt == retries or time.monotonic() + wait >= deadline:
-                raise again.reason from again.reason.__cause__
+                raise retry.reason from retry.reason.__cause__
         yield Pause(wait)
     raise AssertionError("every call has at least one attempt")
 
@@ -122,7 +122,7 @@ def call(timeout: float, retries: int, type_: type[_T]) -> Call[_T]:
 def parse(received: Received | ServiceUnreachable, type_: type[_T]) -> _T:
     """Returns the decoded response. Raises ServiceError, ServiceUnreachable, and what `call` retries."""
     if isinstance(received, ServiceUnreachable):
-        raise _Again(received, None) from received.__cause__
+        raise _Retry(received, None) from received.__cause__
     try:
         if received.status == 200:
             return encoding.decode(received.body, type_, encoding.MESSAGE_PACK)
@@ -135,7 +135,7 @@ def parse(received: Received | ServiceUnreachable, type_: type[_T]) -> _T:
         failure = ServiceError(error.code, error.message, received.status, error.request_id)
         temporary = error.code in _TEMPORARY
     if temporary:
-        raise _Again(failure, _seconds(received.retry_after)) from None
+        raise _Retry(failure, _seconds(received.retry_after)) from None
     raise failure
 
 
@@ -143,8 +143,8 @@ def check(received: Received) -> None:
     """Raises ServiceError or ServiceUnreachable for a response that is not to be retried."""
     try:
         parse(received, object)
-    except _Again as again:
-        raise again.reason from again.reason.__cause__
+    except _Retry as retry:
+        raise retry.reason from retry.reason.__cause__
 
 
 def _seconds(retry_after: str) -> float | None:
@@ -178,21 +178,21 @@ def endpoint(url: str) -> str:
 
 def headers(api_key: str | None) -> dict[str, str]:
     """Returns the headers of every request."""
-    made: dict[str, str] = {"Content-Type": encoding.MESSAGE_PACK, "Accept": encoding.MESSAGE_PACK}
-    return made if api_key is None else {**made, "X-Api-Key": api_key}
+    fields: dict[str, str] = {"Content-Type": encoding.MESSAGE_PACK, "Accept": encoding.MESSAGE_PACK}
+    return fields if api_key is None else {**fields, "X-Api-Key": api_key}
 
 
 def detect_body(image: Any, max_faces: int | None, min_confidence: float | None) -> bytes:
     """Returns the request of a detection; a path's file is read here. Raises what `image_fields` raises."""
     options = {"max_faces": max_faces, "min_confidence": min_confidence}
-    return msgspec.msgpack.encode({**image_fields(image), **given(options)})
+    return msgspec.msgpack.encode({**image_fields(image), **without_none(options)})
 
 
 def compare_body(source: Any, targets: Any, threshold: float | None) -> bytes:
     """Returns the request of a comparison. Raises what `subject_fields` raises."""
-    several: list[Any] = list(targets) if isinstance(targets, list | tuple | Iterator) else [targets]
-    body = {"source": subject_fields(source), "targets": [subject_fields(target) for target in several]}
-    return msgspec.msgpack.encode({**body, **given({"threshold": threshold})})
+    all_targets: list[Any] = list(targets) if isinstance(targets, list | tuple | Iterator) else [targets]
+    body = {"source": subject_fields(source), "targets": [subject_fields(target) for target in all_targets]}
+    return msgspec.msgpack.encode({**body, **without_none({"threshold": threshold})})
 
 
 class LineSplitter:
@@ -211,6 +211,6 @@ class LineSplitter:
         return [self._rest] if self._rest else []
 
 
-def given(options: Mapping[str, Any]) -> dict[str, Any]:
+def without_none(options: Mapping[str, Any]) -> dict[str, Any]:
     """Returns the options that are not None."""
     return {name: value for name, value in options.items() if value is not None}

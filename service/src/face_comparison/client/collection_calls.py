@@ -88,8 +88,8 @@ def next_page(request: Request[Page], page: Page) -> Request[Page] | None:
 
 def _with_token(path: str, token: str) -> str:
     path, _, query = path.partition("?")
-    kept = [pair for pair in query.split("&") if pair and not pair.startswith("NextToken=")]
-    return f"{path}?{'&'.join([*kept, urlencode({'NextToken': token})])}"
+    parameters = [pair for pair in query.split("&") if pair and not pair.startswith("NextToken=")]
+    return f"{path}?{'&'.join([*parameters, urlencode({'NextToken': token})])}"
 
 
 class CollectionCalls:

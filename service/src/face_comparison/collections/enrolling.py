@@ -80,14 +80,14 @@ class Enrolling(ServiceBase):
         fits, duplicates, threshold = self._check_enrollment(collection, new, user_id, on_duplicate)
         misfits = {index for index, fit in fits.items() if on_duplicate == "refuse" and not fit.fits}
         unindexed += [UnindexedFace(chosen[index][1], ("LOW_MATCH_CONFIDENCE",)) for index in sorted(misfits)]
-        kept = [index for index in range(len(new)) if index not in misfits]
+        fitting = [index for index in range(len(new)) if index not in misfits]
         added = self._store.add_faces(
             collection.name,
-            [new[index] for index in kept],
+            [new[index] for index in fitting],
             reject_within=threshold if on_duplicate == "refuse" else None,
         )
         records, found = [], []
-        for index, result in zip(kept, added, strict=True):
+        for index, result in zip(fitting, added, strict=True):
             face_id = None if result.face is None else result.face.face_id
             found += [Duplicate(neighbor, face_id) for neighbor in duplicates[index]]
             if result.face is not None:
@@ -125,13 +125,13 @@ class Enrolling(ServiceBase):
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         face_ids = identifiers.check_face_ids(list(face_ids))
         has = self._store.get_user(name, user_id).faces
-        there = {face.face_id: face for face in self._faces_with_vectors(name, face_ids)}
-        if has + sum(face.user_id is None for face in there.values()) > MAX_FACES_PER_USER:
+        stored = {face.face_id: face for face in self._faces_with_vectors(name, face_ids)}
+        if has + sum(face.user_id is None for face in stored.values()) > MAX_FACES_PER_USER:
             raise UserFull(f"a user may have at most {MAX_FACES_PER_USER} associated faces")
         failed: dict[str, tuple[str, ...]] = {}
-        wanted = []
+        to_assign = []
         for face_id in face_ids:
-            face = there.get(face_id)
+            face = stored.get(face_id)
             if face is None:
                 failed[face_id] = ("FACE_NOT_FOUND",)
             elif face.user_id not in (None, user_id):
@@ -139,12 +139,12 @@ class Enrolling(ServiceBase):
             elif face.user_id is None and self._is_farther(name, user_id, face, max_distance):
                 failed[face_id] = ("LOW_MATCH_CONFIDENCE",)
             else:
-                wanted.append(face_id)
-        changed = set(self._store.assign_faces(name, wanted, user_id, token=token)) if wanted else set()
-        for face_id in wanted:
-            if face_id not in changed and there[face_id].user_id != user_id:  # assigned to another user concurrently
+                to_assign.append(face_id)
+        changed = set(self._store.assign_faces(name, to_assign, user_id, token=token)) if to_assign else set()
+        for face_id in to_assign:
+            if face_id not in changed and stored[face_id].user_id != user_id:  # assigned to another user concurrently
                 failed[face_id] = ("ASSOCIATED_TO_A_DIFFERENT_USER",)
-        return Association(tuple(each for each in wanted if each in changed), tuple(failed.items()))
+        return Association(tuple(each for each in to_assign if each in changed), tuple(failed.items()))
 
     def disassociate_faces(
         self, collection_id: str, user_id: str, face_ids: Sequence[str], *, token: RequestToken | None = None
@@ -160,14 +160,14 @@ class Enrolling(ServiceBase):
         name, user_id = identifiers.check_collection_id(collection_id), identifiers.check_user_id(user_id)
         face_ids = identifiers.check_face_ids(list(face_ids))
         changed = self._store.unassign_faces(name, face_ids, user_id, token=token)
-        taken = set(changed)
-        rest = [each for each in face_ids if each not in taken]
-        there = self._store.list_faces(name, face_ids=rest, limit=len(rest)) if rest else []
-        free = {face.face_id for face in there if face.user_id is None}
-        others = {face.face_id for face in there} - free
+        removed = set(changed)
+        unremoved = [each for each in face_ids if each not in removed]
+        stored = self._store.list_faces(name, face_ids=unremoved, limit=len(unremoved)) if unremoved else []
+        free = {face.face_id for face in stored if face.user_id is None}
+        others = {face.face_id for face in stored} - free
         failed = tuple(
             (each, ("ASSOCIATED_TO_A_DIFFERENT_USER" if each in others else "FACE_NOT_FOUND",))
-            for each in rest
+            for each in unremoved
             if each not in free
         )
         return Association(tuple(changed), failed)

@@ -94,13 +94,13 @@ def page_by_size(read: Callable[[str, int], list[M]], position: Paging, limit: i
     items: list[M] = []
     after, size = position.after, 0
     while True:
-        wanted = min(ITEMS_AT_ONCE, limit + 1 - len(items))
-        found = read(after, wanted)
+        count = min(ITEMS_AT_ONCE, limit + 1 - len(items))
+        found = read(after, count)
         for item in found:
             size += len(orjson.dumps(item.metadata))
             if len(items) == limit or (items and size > PAGE_METADATA_BYTES):
                 return Page(tuple(items), position.token_after(key(items[-1])))
             items.append(item)
-        if len(found) < wanted:
+        if len(found) < count:
             return Page(tuple(items), None)
         after = key(items[-1])

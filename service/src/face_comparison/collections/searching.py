@@ -153,8 +153,8 @@ class Searching(ServiceBase):
         if grouping == "people":
             faces = identify(neighbors, threshold, self._model().scale, max_matches, reliable)
         else:
-            near = [tuple(each for each in one if each.distance <= threshold)[:max_matches] for one in neighbors]
-            faces = [Identification("match" if each else "unknown", each) for each in near]
+            within = [tuple(each for each in one if each.distance <= threshold)[:max_matches] for one in neighbors]
+            faces = [Identification("match" if each else "unknown", each) for each in within]
         expected = expected_rate(self._strangers_of(collection), nearest.gallery_size, threshold)
         return SearchResult(tuple(faces), threshold, nearest.gallery_size, expected, nearest.exact)
 

@@ -66,8 +66,8 @@ class ServiceBase:
         def digest(text: bytes) -> bytes:
             return hmac.new(key, text, hashlib.sha256).digest()
 
-        given = orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS)
-        return RequestToken(digest(f"{operation}\0{token}".encode()), digest(given), self._now())
+        encoded = orjson.dumps(parameters, option=orjson.OPT_SORT_KEYS)
+        return RequestToken(digest(f"{operation}\0{token}".encode()), digest(encoded), self._now())
 
     def check_usable(self, collection_id: str) -> Collection:
         """Returns the collection if its hashes are comparable with those of the running model.
@@ -94,8 +94,8 @@ class ServiceBase:
     def _threshold(self, collection: Collection, gallery_size: int, rate: float | None = None) -> float:
         model = self._model()
         strangers = self._strangers_of(collection)
-        wanted = collection.max_false_positive_rate if rate is None else rate
-        return search_threshold(strangers, gallery_size, wanted, model.threshold).threshold
+        effective_rate = collection.max_false_positive_rate if rate is None else rate
+        return search_threshold(strangers, gallery_size, effective_rate, model.threshold).threshold
 
     def _faces_with_vectors(self, name: str, face_ids: Sequence[str]) -> list[StoredFace]:
         return self._store.list_faces(name, face_ids=face_ids, limit=len(face_ids), vectors=True)

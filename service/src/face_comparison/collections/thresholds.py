@@ -138,12 +138,12 @@ def with_tail(strangers: Strangers, quantiles: Sequence[tuple[float, float]]) ->
         quantiles: Fractions of the pairs (0-1), each with its maximum Euclidean distance; only those below _NEAR_HALF
             are used.
     """
-    wider = [
+    broader = [
         (cosine(distance) - strangers.mean) / -_NORMAL.inv_cdf(fraction)
         for fraction, distance in quantiles
         if fraction < _NEAR_HALF
     ]
-    return replace(strangers, deviation=max([strangers.deviation, *wider]))
+    return replace(strangers, deviation=max([strangers.deviation, *broader]))
 
 
 def measure_strangers(vectors: NDArray[np.float32], people: Sequence[str]) -> Strangers | None:
@@ -168,8 +168,8 @@ def measure_strangers(vectors: NDArray[np.float32], people: Sequence[str]) -> St
         size += len(found)
     similarities = similarities[:size]
     measured = Strangers(float(similarities.mean()), float(similarities.std()), count * (count - 1) // 2)
-    similarities.partition(near := int((1 - _TAIL) * (size - 1)))
-    distance = math.sqrt(max(0.0, 2 - 2 * float(similarities[near])))
+    similarities.partition(tail_start := int((1 - _TAIL) * (size - 1)))
+    distance = math.sqrt(max(0.0, 2 - 2 * float(similarities[tail_start])))
     return with_tail(measured, [(_TAIL, distance)])
 
 

@@ -51,14 +51,14 @@ def write_bundle(name: str, base: Bundle, evaluation: Evaluation, bundles: Path)
     bundle.parse_manifest(content, f"the bundle {name}")
     target = bundles / manifest.version
     with tempfile.TemporaryDirectory(dir=bundles) as scratch:
-        fresh = Path(scratch) / manifest.version
-        fresh.mkdir()
+        temporary = Path(scratch) / manifest.version
+        temporary.mkdir()
         for network in (manifest.detector, manifest.embedder):
-            shutil.copyfile(base.folder / network.file, fresh / network.file)
-        (fresh / bundle.MANIFEST).write_bytes(content)
-        bundle.open_bundle(fresh, hashlib.sha256(content).hexdigest())
+            shutil.copyfile(base.folder / network.file, temporary / network.file)
+        (temporary / bundle.MANIFEST).write_bytes(content)
+        bundle.open_bundle(temporary, hashlib.sha256(content).hexdigest())
         shutil.rmtree(target, ignore_errors=True)
-        fresh.replace(target)
+        temporary.replace(target)
     return bundle.open_bundle(target)
 
 

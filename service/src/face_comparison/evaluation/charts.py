@@ -51,9 +51,9 @@ def errors_by_threshold(evaluation: Evaluation) -> str:
         ([rates.fmr(threshold) for threshold in thresholds], _IMPOSTOR, "false match rate"),
     ):
         values = np.array([rate.value for rate in measured])
-        seen = np.flatnonzero(values > 0)
-        if len(seen):
-            part = slice(int(seen[0]), int(seen[-1]) + 1)
+        positive = np.flatnonzero(values > 0)
+        if len(positive):
+            part = slice(int(positive[0]), int(positive[-1]) + 1)
             curves.append(Curve(thresholds[part], values[part], kind, label))
         lows, highs = (np.array([getattr(rate, name) for rate in measured]) for name in ("low", "high"))
         bands.append(Band(thresholds, np.maximum(lows, bottom), np.maximum(highs, bottom), kind))
@@ -69,23 +69,23 @@ def errors_by_threshold(evaluation: Evaluation) -> str:
 def detection_error_tradeoff(evaluation: Evaluation) -> str:
     """Plots the DET curve: the false non-match rate by the false match rate."""
     bottom = _lowest_rate(evaluation)
-    seen = evaluation.rates.false_match > 0
-    x, y = evaluation.rates.false_match[seen], evaluation.rates.false_non_match[seen]
-    kept = y > 0
+    measured = evaluation.rates.false_match > 0
+    x, y = evaluation.rates.false_match[measured], evaluation.rates.false_non_match[measured]
+    positive = y > 0
     return plot(
         "Detection error tradeoff: false non-match rate by false match rate.",
         (_rate_axis("false match rate", bottom), _rate_axis("false non-match rate", bottom)),
-        [Curve(x[kept], y[kept], "plain", "")] if kept.any() else [],
+        [Curve(x[positive], y[positive], "plain", "")] if positive.any() else [],
         lines=_fmr_line(evaluation),
-        note="" if kept.any() else "no curve: no threshold has errors of both kinds",
+        note="" if positive.any() else "no curve: no threshold has errors of both kinds",
     )
 
 
 def receiver_operating_characteristic(evaluation: Evaluation) -> str:
     """Plots the ROC curve: the true accept rate by the false match rate."""
     bottom = _lowest_rate(evaluation)
-    seen = evaluation.rates.false_match > 0
-    x, y = evaluation.rates.false_match[seen], 1 - evaluation.rates.false_non_match[seen]
+    measured = evaluation.rates.false_match > 0
+    x, y = evaluation.rates.false_match[measured], 1 - evaluation.rates.false_non_match[measured]
     lowest = min(0.9, max(0.0, np.floor(10 * float(y.min(initial=1.0))) / 10))
     ticks = np.linspace(lowest, 1, 6).tolist()
     return plot(

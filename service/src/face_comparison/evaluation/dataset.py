@@ -109,10 +109,10 @@ def read_pairs(path: Path, folder: Path | None) -> Dataset:
     pairs: list[ListedPair] = []
     people: dict[Path, str] = {}
     for line, row in rows:
-        said = row["same"].lower()
-        if said not in _YES | _NO:
+        answer = row["same"].lower()
+        if answer not in _YES | _NO:
             raise InvalidDataset(f"{path}, line {line}: same must be 1 or 0, not {row['same']!r}")
-        pair = ListedPair(Path(row["image1"]), Path(row["image2"]), said in _YES, line)
+        pair = ListedPair(Path(row["image1"]), Path(row["image2"]), answer in _YES, line)
         for image, column in ((pair.first, "person1"), (pair.second, "person2")):
             if not image.name:
                 raise InvalidDataset(f"{path}, line {line}: an image is missing")
@@ -239,13 +239,13 @@ def _check(folder: Path, images: Sequence[LabeledImage], skipped: Sequence[Skipp
             )
     expected = "a folder per person is expected, with two or more images each"
     if not images:
-        loose = sum(each.code == "not_in_a_folder" for each in skipped)
-        what = (
-            f"{count_noun(loose, 'image that is', 'images that are')} not in the folder of a person"
-            if loose
+        outside = sum(each.code == "not_in_a_folder" for each in skipped)
+        content = (
+            f"{count_noun(outside, 'image that is', 'images that are')} not in the folder of a person"
+            if outside
             else "no image"
         )
-        raise InvalidDataset(f"{folder} contains {what}: {expected}")
+        raise InvalidDataset(f"{folder} contains {content}: {expected}")
     if len(people) == 1:
         raise InvalidDataset(
             f"{folder} holds images of one person only, {next(iter(people))!r}: without a second person there are no "

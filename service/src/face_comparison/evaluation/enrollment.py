@@ -97,7 +97,7 @@ def enroll(
     refused: Mapping[Path, tuple[str, str]],
     *,
     sure_confidence: float,
-    several: SeveralFaces = "reject",
+    several_faces: SeveralFaces = "reject",
 ) -> Enrollment:
     """Chooses the face of each image.
 
@@ -107,7 +107,7 @@ def enroll(
         faces: Detected faces, by digest.
         refused: Images that could not be analyzed: error code and reason, by path.
         sure_confidence: The bundle's confidence from which a detection is surely a face.
-        several: Whether to reject images with several faces (`reject`) or use the largest face (`largest`).
+        several_faces: Whether to reject images with several faces (`reject`) or use the largest face (`largest`).
 
     Raises:
         InvalidDataset: The usable faces are of fewer than two people, or nobody has two of them.
@@ -130,7 +130,7 @@ def enroll(
             first.setdefault(digest, image.path)
             continue
         first[digest] = image.path
-        face = choose_face(faces.get(digest, ()), several, sure_confidence)
+        face = choose_face(faces.get(digest, ()), several_faces, sure_confidence)
         if isinstance(face, Face):
             images.append(image)
             chosen.append(face)
@@ -148,7 +148,7 @@ def enroll(
     return Enrollment(tuple(images), tuple(chosen), vectors, people, names, tuple(failures), tuple(duplicates))
 
 
-def choose_face(faces: Sequence[Face], several: SeveralFaces, sure_confidence: float) -> Face | tuple[str, str]:
+def choose_face(faces: Sequence[Face], several_faces: SeveralFaces, sure_confidence: float) -> Face | tuple[str, str]:
     """Returns the face of the person that an image belongs to, or a code and a reason why none can be used.
 
     Sure detections take precedence over doubtful ones, regardless of size.
@@ -156,7 +156,7 @@ def choose_face(faces: Sequence[Face], several: SeveralFaces, sure_confidence: f
     if not faces:
         return "no_face", "no face was found"
     sure = [face for face in faces if face.confidence >= sure_confidence]
-    if len(sure) > 1 and several == "reject":
+    if len(sure) > 1 and several_faces == "reject":
         return "several_faces", f"{len(sure)} faces were found, and one is expected"
     return max(sure or faces, key=lambda face: (face.quality.face_size, face.confidence))
 

@@ -57,12 +57,12 @@ def page(evaluation: Evaluation) -> bytes:
     environment.filters |= {
         "percent": wording.percent,
         "one_in": wording.one_in,
-        "path": names.shown,
+        "path": names.display_path,
     }
     worst = evaluation.counts.worst
     text = environment.get_template("report.html").render(
         e=evaluation,
-        title=names.shown(evaluation.dataset.folder),
+        title=names.display_path(evaluation.dataset.folder),
         verdict=wording.verdict(evaluation),
         caveats=list(wording.caveats(evaluation)),
         rows=_rows(evaluation),
@@ -129,4 +129,4 @@ def _pairs(evaluation: Evaluation, pairs: Sequence[ImagePair], *, same: bool) ->
 def _to_shown_image(evaluation: Evaluation, number: int) -> _ShownImage:
     image, face = evaluation.enrollment.images[number], evaluation.enrollment.faces[number]
     thumbnail = face_thumbnail(evaluation.dataset.folder / image.path, face.bounding_box)
-    return _ShownImage(names.shown(image.path), image.person, thumbnail)
+    return _ShownImage(names.display_path(image.path), image.person, thumbnail)

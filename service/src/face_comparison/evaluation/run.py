@@ -34,17 +34,17 @@ COST_RATIOS = (1, 10, 100, 1_000, 10_000)
 class Progress(Protocol):
     """Receives the progress of a run."""
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, description: str, total: int) -> None:
         """Begins a phase with `total` steps."""
 
     def advance(self, steps: int) -> None:
         """Counts finished steps of the current phase."""
 
 
-class Quiet:
+class SilentProgress:
     """A `Progress` that shows nothing."""
 
-    def start(self, what: str, total: int) -> None:
+    def start(self, description: str, total: int) -> None:
         """Does nothing."""
 
     def advance(self, steps: int) -> None:
@@ -62,7 +62,7 @@ class EvaluationOptions:
     """
 
     costs: Costs = field(default_factory=Costs)
-    several: SeveralFaces = "reject"
+    several_faces: SeveralFaces = "reject"
     threshold: float | None = None
 
 
@@ -147,7 +147,7 @@ def evaluate(
         scanned.faces,
         scanned.refused,
         sure_confidence=source.sure_confidence,
-        several=options.several,
+        several_faces=options.several_faces,
     )
     return measure(dataset, enrollment, source.version, source.threshold, options, progress, scanned.analyzed)
 
@@ -212,8 +212,8 @@ def _count(dataset: Dataset, enrollment: Enrollment, chosen: NDArray[np.intp], p
         progress.start("comparing pairs", len(chosen) ** 2 // 2)
         return count_all_pairs(enrollment.vectors[chosen], enrollment.people[chosen], progress.advance)
     pairs, same = enrollment.listed_pairs(dataset.pairs)
-    kept = np.isin(pairs, chosen).all(axis=1)
-    return count_listed_pairs(enrollment.vectors, enrollment.people, pairs[kept], same[kept])
+    chosen_pairs = np.isin(pairs, chosen).all(axis=1)
+    return count_listed_pairs(enrollment.vectors, enrollment.people, pairs[chosen_pairs], same[chosen_pairs])
 
 
 def _galleries(

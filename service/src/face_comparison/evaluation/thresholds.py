@@ -103,8 +103,8 @@ class ThresholdChooser:
             costs.prior * costs.false_non_match * self.false_non_match
             + (1 - costs.prior) * costs.false_match * self.false_match
         )
-        least = np.flatnonzero(expected <= expected.min() * (1 + 1e-9))
-        index = int(least[len(least) // 2])
+        cheapest = np.flatnonzero(expected <= expected.min() * (1 + 1e-9))
+        index = int(cheapest[len(cheapest) // 2])
         return self._recommendation(index, float(expected[index]))
 
     def for_false_match_rate(self, rate: float) -> Recommendation:
@@ -133,11 +133,11 @@ class ThresholdChooser:
         """
         genuine, impostor = self._counts.genuine.sum(axis=0), self._counts.impostor.sum(axis=0)
         middles = np.maximum(THRESHOLDS - STEP / 2, 0)
-        one, none = _platt_targets(self._counts)
+        same_target, different_target = _platt_targets(self._counts)
         # The scale is bounded, and the loss is convex in 1 / scale: a fine grid is accurate enough and cannot diverge.
         scales = np.geomspace(MIN_SCALE, MAX_SCALE, 400)
         logits = (threshold - middles)[None] / scales[:, None]
-        losses = _log_loss(logits, one) @ (genuine / genuine.sum()) + _log_loss(logits, none) @ (
+        losses = _log_loss(logits, same_target) @ (genuine / genuine.sum()) + _log_loss(logits, different_target) @ (
             impostor / impostor.sum()
         )
         return round(float(scales[int(losses.argmin())]), 4)

@@ -157,12 +157,12 @@ def _suspicious(evaluation: Evaluation) -> bool:
     )
 
 
-def _describe(rate: Rate, what: str) -> str:
+def _describe(rate: Rate, noun: str) -> str:
     limit = f"with 95 % confidence at most {percent(rate.high)}"
     if not rate.errors:
-        return f"none of {rate.pairs:,} {what} ({limit})"
+        return f"none of {rate.pairs:,} {noun} ({limit})"
     return (
-        f"{percent(rate.value)} of {what} ({rate.errors:,} of {rate.pairs:,}; interval {interval(rate.low, rate.high)})"
+        f"{percent(rate.value)} of {noun} ({rate.errors:,} of {rate.pairs:,}; interval {interval(rate.low, rate.high)})"
     )
 
 

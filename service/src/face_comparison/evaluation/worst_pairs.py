@@ -47,19 +47,19 @@ class WorstPairs:
             people: The two people of each pair, by index, (2, pairs).
             same: Whether these are genuine pairs, of which the most distant are kept.
         """
-        kept, sign = (self._genuine, -1.0) if same else (self._impostor, 1.0)
-        badness = sign * distances
-        for index in np.flatnonzero(badness < self._limit(kept, sign)):
+        pairs, sign = (self._genuine, -1.0) if same else (self._impostor, 1.0)
+        ranks = sign * distances
+        for index in np.flatnonzero(ranks < self._limit(pairs, sign)):
             key = _pair(int(people[0][index]), int(people[1][index]))
-            if key not in kept or badness[index] < sign * kept[key].distance:
-                kept[key] = ImagePair(int(images[0][index]), int(images[1][index]), float(distances[index]))
-        for key in sorted(kept, key=lambda key: sign * kept[key].distance)[KEPT:]:
-            del kept[key]
+            if key not in pairs or ranks[index] < sign * pairs[key].distance:
+                pairs[key] = ImagePair(int(images[0][index]), int(images[1][index]), float(distances[index]))
+        for key in sorted(pairs, key=lambda key: sign * pairs[key].distance)[KEPT:]:
+            del pairs[key]
 
     def limit(self, *, same: bool) -> float:
         """Returns the distance that a pair must beat to be kept: smaller for impostor, larger for genuine pairs."""
-        kept, sign = (self._genuine, -1.0) if same else (self._impostor, 1.0)
-        return sign * self._limit(kept, sign)
+        pairs, sign = (self._genuine, -1.0) if same else (self._impostor, 1.0)
+        return sign * self._limit(pairs, sign)
 
     def impostor(self) -> list[ImagePair]:
         """Returns the worst impostor pairs, by ascending distance."""
@@ -70,8 +70,8 @@ class WorstPairs:
         return sorted(self._genuine.values(), key=lambda pair: -pair.distance)
 
     @staticmethod
-    def _limit(kept: dict[tuple[int, int], ImagePair], sign: float) -> float:
-        return np.inf if len(kept) < KEPT else max(sign * pair.distance for pair in kept.values())
+    def _limit(pairs: dict[tuple[int, int], ImagePair], sign: float) -> float:
+        return np.inf if len(pairs) < KEPT else max(sign * pair.distance for pair in pairs.values())
 
 
 def _pair(one: int, other: int) -> tuple[int, int]:

@@ -23,42 +23,42 @@ T = TypeVar("T")
 class TimeLimit:
     """The deadline of a fetch, in seconds of `time.monotonic()`, and the error that names the limit."""
 
-    ends: float
+    deadline: float
     error: type[FaceComparisonError]
     message: str
 
     @classmethod
-    def nearer(cls, seconds: float, deadline: float | None) -> TimeLimit:
+    def earliest(cls, seconds: float, deadline: float | None) -> TimeLimit:
         """Returns the earlier of two limits: `seconds` from now, and the deadline of the whole request."""
-        ends = time.monotonic() + seconds
-        if deadline is not None and deadline < ends:
+        own_deadline = time.monotonic() + seconds
+        if deadline is not None and deadline < own_deadline:
             return cls(deadline, DeadlineExceeded, "the request's deadline was exceeded while a URL was being fetched")
-        return cls(ends, UrlFetchTimeout, f"fetching the URL took longer than {seconds:g} s")
+        return cls(own_deadline, UrlFetchTimeout, f"fetching the URL took longer than {seconds:g} s")
 
-    def left(self, at_most: float = float("inf")) -> float:
-        """Returns the remaining seconds, above 0 and at most `at_most`. Raises `over()` if none are left."""
-        left = self.ends - time.monotonic()
-        if left <= 0:
-            raise self.over()
-        return min(left, at_most)
+    def remaining(self, maximum: float = float("inf")) -> float:
+        """Returns the remaining seconds, above 0 and at most `maximum`. Raises `expired_error()` if none are left."""
+        remaining = self.deadline - time.monotonic()
+        if remaining <= 0:
+            raise self.expired_error()
+        return min(remaining, maximum)
 
-    def over(self) -> FaceComparisonError:
+    def expired_error(self) -> FaceComparisonError:
         """Returns the error to raise after the deadline."""
         return self.error(self.message)
 
 
-class Abandonable:
+class DetachedCalls:
     """Runs uninterruptible calls, each in its own thread, which is abandoned at the deadline.
 
     The threads are daemon threads: at exit, a thread pool would wait for a hung call beyond any grace period.
 
     Args:
         slots: Maximum concurrent calls, including abandoned ones; further calls wait within their own limits.
-        share: Maximum concurrent calls per owner; None: `slots`.
+        max_per_owner: Maximum concurrent calls per owner; None: `slots`.
     """
 
-    def __init__(self, slots: int, share: int | None = None) -> None:
-        self._slots, self._share = slots, slots if share is None else share
+    def __init__(self, slots: int, max_per_owner: int | None = None) -> None:
+        self._slots, self._max_per_owner = slots, slots if max_per_owner is None else max_per_owner
         self._running: Counter[str] = Counter()
         self._ended = threading.Condition()
 
@@ -82,21 +82,21 @@ class Abandonable:
                 self._end(owner)
 
         try:
-            threading.Thread(target=run, name="abandonable", daemon=True).start()
+            threading.Thread(target=run, name="detached-call", daemon=True).start()
         except RuntimeError:  # no further thread can be started
             self._end(owner)
             raise
         try:
-            return outcome.result(limit.left())
+            return outcome.result(limit.remaining())
         except TimeoutError:
             if outcome.done():
                 raise  # the function itself raised TimeoutError
-            raise limit.over() from None
+            raise limit.expired_error() from None
 
     def _begin(self, owner: str, limit: TimeLimit) -> None:
         with self._ended:
-            while self._running.total() >= self._slots or self._running[owner] >= self._share:
-                self._ended.wait(limit.left())
+            while self._running.total() >= self._slots or self._running[owner] >= self._max_per_owner:
+                self._ended.wait(limit.remaining())
             self._running[owner] += 1
 
     def _end(self, owner: str) -> None:

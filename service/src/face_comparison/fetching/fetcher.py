@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 from face_comparison import __version__, cancellation
 from face_comparison.errors import BodyTooLarge, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
 from face_comparison.fetching.address_policy import AllowList
-from face_comparison.fetching.deadline import Abandonable, TimeLimit
+from face_comparison.fetching.deadline import DetachedCalls, TimeLimit
 from face_comparison.fetching.response_body import read_body
 from face_comparison.fetching.s3 import ObjectStore
 from face_comparison.fetching.urls import HttpUrl, S3Url, parse, resolve_redirect
@@ -80,7 +80,7 @@ class Fetcher:
     def __init__(self, policy: FetchPolicy) -> None:
         self._policy = policy
         self._allowed = AllowList.of(policy.allowed_hosts)
-        self._lookups = Abandonable(_LOOKUPS, _LOOKUPS_PER_CALLER)
+        self._lookups = DetachedCalls(_LOOKUPS, _LOOKUPS_PER_CALLER)
         self._tls = ssl.create_default_context()
         self._tls.sslsocket_class = _LimitedTlsSocket
         self._objects = ObjectStore(
@@ -105,67 +105,67 @@ class Fetcher:
             BodyTooLarge: The image has too many bytes.
             DeadlineExceeded: The deadline of the request passed before the time limit of the fetch.
         """
-        limit = TimeLimit.nearer(self._policy.seconds, deadline)
+        limit = TimeLimit.earliest(self._policy.seconds, deadline)
         place = parse(url)
         if isinstance(place, S3Url):
             return self._objects.read(place, limit)
         origin = place.host
         for _ in range(self._policy.max_redirects + 1):
             # Messages name only the host in the caller's URL, never one from a redirect.
-            who = origin if place.host == origin else f"a server that {origin} redirects to"
-            answer = self._get(place, who, limit, caller)
+            server = origin if place.host == origin else f"a server that {origin} redirects to"
+            answer = self._get(place, server, limit, caller)
             if isinstance(answer, bytes):
                 return answer
             place = answer
         raise UrlFetchFailed(f"{origin} redirects more than {self._policy.max_redirects} times")
 
-    def _get(self, url: HttpUrl, who: str, limit: TimeLimit, caller: str) -> bytes | HttpUrl:
+    def _get(self, url: HttpUrl, server: str, limit: TimeLimit, caller: str) -> bytes | HttpUrl:
         """Returns the body, or the target of a redirect."""
         try:
             connection = http.client.HTTPConnection(url.host, url.port)
             connection.response_class = _FinalResponse
             connection.auto_open = 0  # http.client must not connect by itself: it would resolve the name again
             cancellation.check()
-            connection.sock = sock = self._secure(self._connect(url, who, limit, caller), url)
+            connection.sock = sock = self._secure(self._connect(url, server, limit, caller), url)
             with closing(connection), cancellation.on_cancel(partial(_shut_down, sock)):
                 connection.request("GET", url.target, headers=_headers(url, self._policy.accept))
                 with connection.getresponse() as response:
                     if response.status in _REDIRECTS:
-                        return _location(url, response, who)
+                        return _location(url, response, server)
                     if response.status not in _WITH_IMAGE:
-                        raise UrlFetchFailed(f"{who} answered {_status(response.status)}")
+                        raise UrlFetchFailed(f"{server} answered {_status(response.status)}")
                     encoding = response.headers.get("Content-Encoding")
                     read = sock.limits.counted(response.read)
                     return read_body(read, response.length, encoding, self._policy.max_bytes)
         except TimeoutError:
-            limit.left()
-            raise UrlFetchTimeout(f"{who} sent nothing for {self._policy.read_seconds:g} s") from None
+            limit.remaining()
+            raise UrlFetchTimeout(f"{server} sent nothing for {self._policy.read_seconds:g} s") from None
         except ssl.SSLCertVerificationError as error:  # before ValueError, of which it is a subclass, too
             # The requested name follows after a comma; it may be one from a redirect.
             reason = error.verify_message.partition(",")[0].lower()
-            raise UrlFetchFailed(f"the certificate of {who} is not trusted: {reason}") from None
+            raise UrlFetchFailed(f"the certificate of {server} is not trusted: {reason}") from None
         except ssl.SSLError:
-            raise UrlFetchFailed(f"no secure connection to {who} could be made") from None
+            raise UrlFetchFailed(f"no secure connection to {server} could be made") from None
         except http.client.IncompleteRead:
             raise UrlFetchFailed("the image was cut off, or sent in malformed chunks") from None
         except (http.client.HTTPException, ValueError):  # ValueError: a negative chunk length
-            raise UrlFetchFailed(f"{who} gave no valid HTTP reply") from None
+            raise UrlFetchFailed(f"{server} gave no valid HTTP reply") from None
         except OSError as error:
-            raise UrlFetchFailed(f"the connection to {who} broke: {_reason(error)}") from None
+            raise UrlFetchFailed(f"the connection to {server} broke: {_reason(error)}") from None
 
-    def _connect(self, url: HttpUrl, who: str, limit: TimeLimit, caller: str) -> _LimitedSocket:
+    def _connect(self, url: HttpUrl, server: str, limit: TimeLimit, caller: str) -> _LimitedSocket:
         """Connects to one of the name's addresses, after all of them have been checked."""
-        found = self._resolve(url, who, limit, caller)
+        found = self._resolve(url, server, limit, caller)
         if not self._allowed.permits(url.host, [ipaddress.ip_address(address[0]) for _, address in found]):
             raise UrlNotAllowed(
-                f"{who} is not on the public Internet, and --allowed-hosts of this service does not name it"
+                f"{server} is not on the public Internet, and --allowed-hosts of this service does not name it"
             )
         timed_out, failure = False, "no address"
         for family, address in found:
             sock = _LimitedSocket(family, socket.SOCK_STREAM)
             sock.limits = _Limits(limit, self._policy.read_seconds, _max_received_bytes(self._policy.max_bytes))
             try:
-                sock.settimeout(limit.left(self._policy.connect_seconds))
+                sock.settimeout(limit.remaining(self._policy.connect_seconds))
                 sock.connect(address)
             except TimeoutError:
                 sock.close()
@@ -179,11 +179,11 @@ class Fetcher:
             else:
                 return sock
         if timed_out:
-            limit.left()
-            raise UrlFetchTimeout(f"{who} did not accept a connection within {self._policy.connect_seconds:g} s")
-        raise UrlFetchFailed(f"{who} cannot be connected to: {failure}")
+            limit.remaining()
+            raise UrlFetchTimeout(f"{server} did not accept a connection within {self._policy.connect_seconds:g} s")
+        raise UrlFetchFailed(f"{server} cannot be connected to: {failure}")
 
-    def _resolve(self, url: HttpUrl, who: str, limit: TimeLimit, caller: str) -> list[tuple[int, _SocketAddress]]:
+    def _resolve(self, url: HttpUrl, server: str, limit: TimeLimit, caller: str) -> list[tuple[int, _SocketAddress]]:
         """Resolves the URL's host to address families and socket addresses, in the system's order of preference."""
 
         def look_up(flags: int = 0) -> list[tuple[int, _SocketAddress]]:
@@ -197,7 +197,7 @@ class Fetcher:
         try:
             return self._lookups.call(look_up, limit, caller)
         except socket.gaierror:
-            raise UrlFetchFailed(f"the name of {who} cannot be resolved") from None
+            raise UrlFetchFailed(f"the name of {server} cannot be resolved") from None
 
     def _secure(self, sock: _LimitedSocket, url: HttpUrl) -> _LimitedSocket:
         """Adds TLS to the connection for https; the certificate must be valid for the URL's host."""
@@ -228,7 +228,7 @@ class _Limits:
 
     def seconds(self) -> float:
         """Returns the timeout of the next read, in seconds."""
-        return self.time.left(self.wait)
+        return self.time.remaining(self.wait)
 
     def counted(self, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
         """Wraps `read` so that the bytes it returns, which are those of the body, increase the allowance for framing.
@@ -307,10 +307,10 @@ def _headers(url: HttpUrl, accept: str) -> dict[str, str]:
     }
 
 
-def _location(url: HttpUrl, response: http.client.HTTPResponse, who: str) -> HttpUrl:
+def _location(url: HttpUrl, response: http.client.HTTPResponse, server: str) -> HttpUrl:
     location = response.headers.get("Location")
     if not location:
-        raise UrlFetchFailed(f"{who} redirects without saying where to")
+        raise UrlFetchFailed(f"{server} redirects without saying where to")
     # http.client decodes headers as Latin-1, but URLs with characters outside ASCII are sent as UTF-8.
     return resolve_redirect(url, location.encode("latin-1").decode("utf-8", "replace"))
 

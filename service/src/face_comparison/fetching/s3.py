@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 from face_comparison import __version__
 from face_comparison.errors import FaceComparisonError, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
-from face_comparison.fetching.deadline import Abandonable, TimeLimit
+from face_comparison.fetching.deadline import DetachedCalls, TimeLimit
 from face_comparison.fetching.response_body import read_body
 from face_comparison.fetching.urls import S3Url, parse_s3
 
@@ -41,7 +41,7 @@ class ObjectStore:
         self._allowed = frozenset(allowed_buckets)
         self._max_bytes = max_bytes
         self._timeouts = (connect_seconds, read_seconds)
-        self._reads = Abandonable(_READS)
+        self._reads = DetachedCalls(_READS)
         self._making = threading.Lock()
         self._client: Any = None
 
@@ -72,7 +72,7 @@ class ObjectStore:
         with closing(found["Body"]) as body:
 
             def read(size: int) -> bytes:
-                limit.left()  # ends a read that was abandoned at the deadline
+                limit.remaining()  # ends a read that was abandoned at the deadline
                 chunk: bytes = body.read(size)
                 return chunk
 

@@ -23,11 +23,11 @@ def on_white(decoded: NDArray[Any], maximum: int = 65535) -> NDArray[np.uint8]:
         Pixels (H, W, 3) uint8, RGB.
     """
     height, width = decoded.shape[:2]
-    shown = np.empty((height, width, 3), np.uint8)
+    blended = np.empty((height, width, 3), np.uint8)
     rows = max(1, _BAND_PIXELS // width)
     for top in range(0, height, rows):
-        shown[top : top + rows] = _band(decoded[top : top + rows], maximum)
-    return shown
+        blended[top : top + rows] = _band(decoded[top : top + rows], maximum)
+    return blended
 
 
 def _band(decoded: NDArray[Any], maximum: int) -> NDArray[np.uint8]:

@@ -59,8 +59,8 @@ def bytes_per_pixel(data: bytes) -> float:
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:
     """Decodes to (H, W, 3) uint8 RGB; `reduce` is not used."""
     bytes_per_pixel(data)  # raises if the coded image is much larger than the file claims
-    still = _still_without_metadata(data)
-    decoded = cv2.imdecode(np.frombuffer(still, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
+    cleaned = _still_without_metadata(data)
+    decoded = cv2.imdecode(np.frombuffer(cleaned, np.uint8), cv2.IMREAD_UNCHANGED | cv2.IMREAD_IGNORE_ORIENTATION)
     if decoded is None or decoded.shape[:2] != (height, width):
         raise CorruptImage("the AVIF is damaged or ends early")
     return on_white(decoded, (1 << primary_image(data).depth) - 1)
@@ -72,12 +72,12 @@ def _still_without_metadata(data: bytes) -> bytearray:
     In a file marked as a sequence, libavif would decode the sequence instead of the primary image. And OpenCV fails on
     EXIF metadata that it cannot read.
     """
-    still = bytearray(data)
-    still[8:12] = _STILL
+    cleaned = bytearray(data)
+    cleaned[8:12] = _STILL
     meta = first_box(data, 0, len(data), b"meta")
     references = meta and first_box(data, meta[0] + 4, meta[1], b"iref")
     if references:
         for kind, start, _ in boxes(data, references[0] + 4, references[1]):
             if kind == _DESCRIBES:
-                still[start - 4 : start] = _NOTHING
-    return still
+                cleaned[start - 4 : start] = _NOTHING
+    return cleaned

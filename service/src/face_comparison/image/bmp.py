@@ -98,12 +98,12 @@ def _decode_run_lengths(data: bytes, width: int, height: int) -> NDArray[np.uint
     results are compared.
     """
     try:
-        shown, other = (_decode_wider(data, width, height, wider) for wider in _WIDER)
+        decoded, redecoded = (_decode_wider(data, width, height, wider) for wider in _WIDER)
     except CorruptImage:
         return _decode_without_end(data, width, height)
-    if not np.array_equal(shown, other):
+    if not np.array_equal(decoded, redecoded):
         raise CorruptImage("the BMP's run-length coded rows are longer than the image is wide")
-    return shown
+    return decoded
 
 
 def _decode_wider(data: bytes, width: int, height: int, wider: int) -> NDArray[np.uint8]:
@@ -129,13 +129,13 @@ def _decode_without_end(data: bytes, width: int, height: int) -> NDArray[np.uint
     fields = bytearray(data[:start]) + grays + data[layout.offset :]
     struct.pack_into("<I", fields, _OFFSET_AT, start + len(grays))
     struct.pack_into("<I", fields, _COLORS_AT, 0)
-    shown, other = (
+    decoded, redecoded = (
         _decode_wider(bytes(fields) + end, width, height, wider)[:, :, 0].copy()
         for end, wider in zip((_END, _RUN + _ROW_END + _RUN + _END), _WIDER, strict=True)
     )
-    if not np.array_equal(shown, other):
+    if not np.array_equal(decoded, redecoded):
         raise CorruptImage("the BMP ends early, or its run-length coded rows are longer than the image is wide")
-    return np.asarray(_apply_palette(255 - shown, data, layout), np.uint8)
+    return np.asarray(_apply_palette(255 - decoded, data, layout), np.uint8)
 
 
 def _layout(data: bytes) -> _Layout:
@@ -163,12 +163,12 @@ def _layout(data: bytes) -> _Layout:
         )
     if height < 0 and compression in (_RLE8, _RLE4):
         raise CorruptImage("a run-length coded BMP cannot be stored from top to bottom")
-    least = _FILE_HEADER + header
-    if depth <= 8 and offset == least and header > _SHORT_OS2_HEADER:  # it leaves no room for the palette
+    min_offset = _FILE_HEADER + header
+    if depth <= 8 and offset == min_offset and header > _SHORT_OS2_HEADER:  # it leaves no room for the palette
         offset += 4 * (struct.unpack_from("<I", bytes(data[:50]).ljust(50, b"\0"), _COLORS_AT)[0] or 1 << depth)
     if compression in (_BIT_FIELDS, _ALPHA_BIT_FIELDS):
-        least = max(least, _MASKS_AT + 12)
-    if not least <= offset < len(data):
+        min_offset = max(min_offset, _MASKS_AT + 12)
+    if not min_offset <= offset < len(data):
         raise CorruptImage(f"the BMP says that its pixels begin at byte {offset} of {len(data)}")
     return _Layout(width, height, depth, compression, header, offset)
 
@@ -204,10 +204,10 @@ def _indices(rows: NDArray[np.uint8], depth: int) -> NDArray[np.uint8]:
 
 def _alpha_mask(data: bytes, layout: _Layout) -> int:
     """Returns the bit mask of a pixel's opacity; 0 if the header has no field for it."""
-    told = layout.compression == _ALPHA_BIT_FIELDS or (
+    has_mask = layout.compression == _ALPHA_BIT_FIELDS or (
         layout.compression == _BIT_FIELDS and layout.header >= _ALPHA_HEADER
     )
-    return int(struct.unpack_from("<I", data, _MASKS_AT + 12)[0]) if told and len(data) >= _MASKS_AT + 16 else 0
+    return int(struct.unpack_from("<I", data, _MASKS_AT + 12)[0]) if has_mask and len(data) >= _MASKS_AT + 16 else 0
 
 
 def _apply_palette(indices: NDArray[np.uint8], data: bytes, layout: _Layout) -> NDArray[Any]:

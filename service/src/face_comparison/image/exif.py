@@ -51,19 +51,19 @@ def upright(pixels: NDArray[np.uint8], orientation: int) -> NDArray[np.uint8]:
     """
     match orientation:
         case 2:
-            turned = cv2.flip(pixels, 1)
+            upright = cv2.flip(pixels, 1)
         case 3:
-            turned = cv2.rotate(pixels, cv2.ROTATE_180)
+            upright = cv2.rotate(pixels, cv2.ROTATE_180)
         case 4:
-            turned = cv2.flip(pixels, 0)
+            upright = cv2.flip(pixels, 0)
         case 5:
-            turned = cv2.transpose(pixels)
+            upright = cv2.transpose(pixels)
         case 6:
-            turned = cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE)
+            upright = cv2.rotate(pixels, cv2.ROTATE_90_CLOCKWISE)
         case 7:
-            turned = cv2.flip(cv2.transpose(pixels), -1)
+            upright = cv2.flip(cv2.transpose(pixels), -1)
         case 8:
-            turned = cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE)
+            upright = cv2.rotate(pixels, cv2.ROTATE_90_COUNTERCLOCKWISE)
         case _:
-            turned = pixels
-    return np.asarray(turned, np.uint8)
+            upright = pixels
+    return np.asarray(upright, np.uint8)

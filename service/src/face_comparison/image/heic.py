@@ -118,10 +118,10 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     decoded = np.frombuffer(content, sample).reshape(rows, -1, channels)[:, :columns]
     if abs(columns - width) > 1 or abs(rows - height) > 1:
         raise CorruptImage("the HEIC's pixels are not as many as its header says")
-    shown = on_white(decoded[:, :, 0] if channels == 1 else decoded)
-    if shown.shape[:2] != (height, width):  # a crop to fractions of a pixel may be rounded up or down
-        shown = np.asarray(cv2.resize(shown, (width, height)), np.uint8)
-    return shown
+    pixels = on_white(decoded[:, :, 0] if channels == 1 else decoded)
+    if pixels.shape[:2] != (height, width):  # a crop to fractions of a pixel may be rounded up or down
+        pixels = np.asarray(cv2.resize(pixels, (width, height)), np.uint8)
+    return pixels
 
 
 def _run(data: bytes, size: int) -> tuple[int, bytes]:

@@ -30,16 +30,16 @@ def coded_items(data: bytes, kind: bytes) -> Iterator[bytes]:
     start, _ = found.get(b"pitm", (0, 0))
     primary = _number(data, start + 4, 4 if data[start] else 2)
     needed = _needed(data, *found.get(b"iref", (0, 0)), primary)
-    wanted = {item for item, name in _kinds(data, *found.get(b"iinf", (0, 0))) if name == kind and item in needed}
+    selected = {item for item, name in _kinds(data, *found.get(b"iinf", (0, 0))) if name == kind and item in needed}
     idat = found.get(b"idat", (0, 0))
-    left = 2 * len(data)
-    for extents in _locations(data, *found.get(b"iloc", (0, 0)), wanted):
+    budget = 2 * len(data)
+    for extents in _locations(data, *found.get(b"iloc", (0, 0)), selected):
         parts = []
         for method, offset, length in extents:
             first, last = (idat[0] + offset, idat[1]) if method == 1 else (offset, len(data))
             parts.append(bytes(data[first : min(last, first + length) if length else last]))
-            left -= len(parts[-1])
-            if left < 0:
+            budget -= len(parts[-1])
+            if budget < 0:
                 raise CorruptImage("the file's image is made of more data than there is")
         yield b"".join(parts)
 
@@ -50,12 +50,12 @@ def _number(data: bytes, at: int, size: int) -> int:
 
 def _needed(data: bytes, start: int, end: int, primary: int) -> set[int]:
     """Returns the primary image, the tiles that it is derived from, and the auxiliary images of these."""
-    wide = 4 if start < end and data[start] else 2
+    id_bytes = 4 if start < end and data[start] else 2
     references = []
     for kind, at, last in boxes(data, start + 4, end):
-        count = min(_number(data, at + wide, 2), (last - at) // wide)
-        places = range(at + wide + 2, at + wide + 2 + count * wide, wide)
-        references.append((kind, _number(data, at, wide), {_number(data, place, wide) for place in places}))
+        count = min(_number(data, at + id_bytes, 2), (last - at) // id_bytes)
+        places = range(at + id_bytes + 2, at + id_bytes + 2 + count * id_bytes, id_bytes)
+        references.append((kind, _number(data, at, id_bytes), {_number(data, place, id_bytes) for place in places}))
     needed = {primary}
     for _ in range(_ROUNDS):
         for kind, item, others in references:
@@ -70,28 +70,28 @@ def _kinds(data: bytes, start: int, end: int) -> Iterator[tuple[int, bytes]]:
     at = start + (8 if start < end and data[start] else 6)
     for kind, first, _ in boxes(data, at, end):
         if kind == b"infe":
-            wide = 4 if data[first] > 2 else 2
-            yield _number(data, first + 4, wide), bytes(data[first + 6 + wide : first + 10 + wide])
+            id_bytes = 4 if data[first] > 2 else 2
+            yield _number(data, first + 4, id_bytes), bytes(data[first + 6 + id_bytes : first + 10 + id_bytes])
 
 
-def _locations(data: bytes, start: int, end: int, wanted: set[int]) -> Iterator[list[tuple[int, int, int]]]:
+def _locations(data: bytes, start: int, end: int, selected: set[int]) -> Iterator[list[tuple[int, int, int]]]:
     """Yields construction method, offset and length of each extent of each wanted item."""
     version = data[start] if start < end else 0
     sizes = _number(data, start + 4, 2)
     offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
     index_size = sizes & 15 if version else 0
-    wide = 4 if version > 1 else 2
-    count, at = _number(data, start + 6, wide), start + 6 + wide
+    id_bytes = 4 if version > 1 else 2
+    count, at = _number(data, start + 6, id_bytes), start + 6 + id_bytes
     for _ in range(min(count, _MAX_ITEMS)):
-        item, at = _number(data, at, wide), at + wide
+        item, at = _number(data, at, id_bytes), at + id_bytes
         method = _number(data, at, 2) & 15 if version else 0
         at += 4 if version else 2
         base, at = _number(data, at, base_size), at + base_size
         parts, at = _number(data, at, 2), at + 2
         step = index_size + offset_size + length_size
-        if at + parts * step > end or (item in wanted and parts > _MAX_PARTS):
+        if at + parts * step > end or (item in selected and parts > _MAX_PARTS):
             raise CorruptImage("the file ends early, or a length in it is wrong")
-        if item in wanted:
+        if item in selected:
             places = [at + index_size + part * step for part in range(parts)]
             yield [
                 (method, base + _number(data, place, offset_size), _number(data, place + offset_size, length_size))

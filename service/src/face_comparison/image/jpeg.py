@@ -92,35 +92,35 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     parts = walk(data, through_scans=True)
     shape = frame(parts)
     head = next(index for index, part in enumerate(parts) if isinstance(part, Coded))
-    several = shape.progressive or len(scans(parts[:head])[0].components) < len(shape.components)
-    if several:
+    multiple_scans = shape.progressive or len(scans(parts[:head])[0].components) < len(shape.components)
+    if multiple_scans:
         found = scans(parts)
         require_few_scans(len(found), shape)
         _require_all_scans(found, shape)
     interval = restart_interval(parts[:head])
-    before = _header(parts[: head - 1], shape)
-    header = before.sized()
+    header_parts = _header(parts[: head - 1], shape)
+    header = header_parts.sized()
     if not shape.progressive and not interval:
-        header += _distant_restarts(shape.blocks if several else shape.units)
-    body = parts[head - 1 :] if several else parts[head - 1 : head + 1]
-    least = (-(-height // reduce), -(-width // reduce)) if reduce > 1 else (0, 0)
+        header += _distant_restarts(shape.blocks if multiple_scans else shape.units)
+    body = parts[head - 1 :] if multiple_scans else parts[head - 1 : head + 1]
+    min_size = (-(-height // reduce), -(-width // reduce)) if reduce > 1 else (0, 0)
     stream = header + _body(data, body, shape)
-    said, decoded = _decode(stream, least, strict=True)
+    warning, decoded = _decode(stream, min_size, strict=True)
     if decoded is None:
-        if not jpeg_restarts.STRAY.search(said) and _ODD_PROGRESSION not in said:
-            raise CorruptImage(f"the JPEG is damaged: {said}")
-        if several:
+        if not jpeg_restarts.STRAY.search(warning) and _ODD_PROGRESSION not in warning:
+            raise CorruptImage(f"the JPEG is damaged: {warning}")
+        if multiple_scans:
             _require_whole_scans(stream, header + _body(data, body, shape, _MORE))
         elif interval:
             if len(header) > _LONGEST_HEADER:
                 raise CorruptImage("the JPEG has stray bytes, and more tables than it can be checked with")
-            strict = _StrictDecoder(before, _body(data, body[:1], shape).removesuffix(END))
+            strict = _StrictDecoder(header_parts, _body(data, body[:1], shape).removesuffix(END))
             jpeg_restarts.verify_intervals(
                 _body(data, body[1:], shape).removesuffix(END), shape, interval, strict.complaint
             )
-        said, decoded = _decode(stream, least, strict=False)
+        warning, decoded = _decode(stream, min_size, strict=False)
     if decoded is None:
-        raise CorruptImage(f"the JPEG is damaged: {said}")
+        raise CorruptImage(f"the JPEG is damaged: {warning}")
     return decoded
 
 
@@ -153,8 +153,8 @@ def _header(parts: Sequence[Part], shape: Frame) -> _Header:
         if part.marker in SOF:
             at = sum(map(len, pieces)) + _SIZE_IN_FRAME
         pieces.append(piece)
-    whole = b"".join(pieces)
-    return _Header(whole[:at], whole[at : at + 4], whole[at + 4 :])
+    joined = b"".join(pieces)
+    return _Header(joined[:at], joined[at : at + 4], joined[at + 4 :])
 
 
 def _body(data: bytes, parts: Sequence[Part], shape: Frame, more: bytes = b"") -> bytes:
@@ -206,12 +206,12 @@ def _require_all_scans(found: Sequence[Scan], shape: Frame) -> None:
 
     They come in one sequential scan, or in several progressive ones.
     """
-    arrived = dict.fromkeys(shape.components, 0)
+    coefficients_seen = dict.fromkeys(shape.components, 0)
     for scan in found:
         for component in scan.components:
             coefficients = scan.coefficients if shape.progressive else ALL_COEFFICIENTS
-            arrived[component] = arrived.get(component, 0) | coefficients
-    if any(coefficients & ALL_COEFFICIENTS != ALL_COEFFICIENTS for coefficients in arrived.values()):
+            coefficients_seen[component] = coefficients_seen.get(component, 0) | coefficients
+    if any(coefficients & ALL_COEFFICIENTS != ALL_COEFFICIENTS for coefficients in coefficients_seen.values()):
         raise CorruptImage("the JPEG ends early: some of its scans are missing")
 
 
@@ -259,19 +259,19 @@ class _StrictDecoder:
         return _decode(stream, (1, 1), strict=True)[0]
 
 
-def _decode(data: bytes, least: tuple[int, int], *, strict: bool) -> tuple[str, NDArray[np.uint8] | None]:
+def _decode(data: bytes, min_size: tuple[int, int], *, strict: bool) -> tuple[str, NDArray[np.uint8] | None]:
     """Decodes a JPEG at the smallest scale that is not below a minimum size.
 
     Args:
         data: The encoded image.
-        least: Minimum height and width, in pixels; (0, 0) decodes at full scale.
+        min_size: Minimum height and width, in pixels; (0, 0) decodes at full scale.
         strict: Whether a warning of libjpeg is an error.
 
     Returns:
         libjpeg's first error or, in strict mode, warning, and None; or an empty string and the pixels, (H, W, 3) uint8
         RGB.
     """
-    height, width = least
+    height, width = min_size
     try:
         decoded = simplejpeg.decode_jpeg(data, "RGB", min_height=height, min_width=width, strict=strict)
     except ValueError as error:

@@ -53,12 +53,12 @@ def verify_intervals(coded: bytes, shape: Frame, interval: int, complaint: Compl
     def count_complete(pieces: list[bytes], interval: int) -> int:
         """Returns how many of the pieces, at least one, are proven complete."""
         joined = b"".join(piece + bytes((0xFF, 0xD0 + index)) for index, piece in enumerate(pieces))[:-2]
-        said = complaint(joined, interval, _size(shape, interval))
-        if not said or _BEYOND_THE_LAST.search(said):
+        warning = complaint(joined, interval, _size(shape, interval))
+        if not warning or _BEYOND_THE_LAST.search(warning):
             return len(pieces)
-        stray = STRAY.search(said)
+        stray = STRAY.search(warning)
         if stray is None:
-            raise CorruptImage(f"the JPEG is damaged: {said}")
+            raise CorruptImage(f"the JPEG is damaged: {warning}")
         marker = int(stray[1], 16)
         return len(pieces) if marker == END[1] else marker - 0xD0 + 1
 

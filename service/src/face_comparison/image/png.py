@@ -161,8 +161,8 @@ def _colors(shape: _Shape, palette: bytes, transparency: bytes) -> tuple[bytes, 
         return palette[: 3 << shape.depth].ljust(3 << shape.depth, b"\0"), transparency[: 1 << shape.depth]
     if len(transparency) != _KEY_SIZES.get(shape.color):
         return b"", b""
-    most = (1 << shape.depth) - 1  # only as many bits of each number count as a sample has
-    numbers = (int.from_bytes(transparency[at : at + 2], "big") & most for at in range(0, len(transparency), 2))
+    max_sample = (1 << shape.depth) - 1  # only as many bits of each number count as a sample has
+    numbers = (int.from_bytes(transparency[at : at + 2], "big") & max_sample for at in range(0, len(transparency), 2))
     return b"", b"".join(number.to_bytes(2, "big") for number in numbers)
 
 
@@ -253,7 +253,7 @@ def _decode(plain: bytearray, shape: _Shape, transparency: bytes) -> NDArray[np.
         return np.asarray(decoded, np.uint8)
     del plain  # as large as the image, and what follows needs memory, too
     if decoded.ndim == 2:  # gray with a color key
-        most = (1 << shape.depth) - 1
+        max_sample = (1 << shape.depth) - 1
         key = int.from_bytes(transparency, "big")
-        decoded[decoded == (key if shape.depth == 16 else key * 255 // most)] = 255 if shape.depth < 16 else 65535
+        decoded[decoded == (key if shape.depth == 16 else key * 255 // max_sample)] = 255 if shape.depth < 16 else 65535
     return on_white(decoded)

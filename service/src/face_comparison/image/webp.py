@@ -64,11 +64,11 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     size = _size(*layout.chunks[-1])
     if decoded is None or decoded.shape[:2] != size[::-1]:
         raise CorruptImage("the WebP's pixels are damaged or end early")
-    shown = on_white(decoded)
+    pixels = on_white(decoded)
     if size == (width, height):
-        return shown
+        return pixels
     canvas = np.full((height, width, 3), 255, np.uint8)
-    canvas[layout.top : layout.top + size[1], layout.left : layout.left + size[0]] = shown
+    canvas[layout.top : layout.top + size[1], layout.left : layout.left + size[0]] = pixels
     return canvas
 
 

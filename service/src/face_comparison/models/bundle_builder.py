@@ -171,17 +171,17 @@ def _write(
     bundles.mkdir(parents=True, exist_ok=True)
     target = bundles / manifest.version
     with tempfile.TemporaryDirectory(dir=bundles) as scratch:
-        fresh = Path(scratch) / manifest.version
-        fresh.mkdir()
+        temporary = Path(scratch) / manifest.version
+        temporary.mkdir()
         for name, source in ((detector.file, base.detector), (embedder.file, base.embedder)):
             if name in networks:
-                (fresh / name).write_bytes(networks[name])
+                (temporary / name).write_bytes(networks[name])
             else:
-                shutil.copyfile(source, fresh / name)
-        (fresh / bundle.MANIFEST).write_bytes(content)
-        bundle.open_bundle(fresh)
+                shutil.copyfile(source, temporary / name)
+        (temporary / bundle.MANIFEST).write_bytes(content)
+        bundle.open_bundle(temporary)
         shutil.rmtree(target, ignore_errors=True)
-        fresh.replace(target)
+        temporary.replace(target)
     return bundle.open_bundle(target)
 
 

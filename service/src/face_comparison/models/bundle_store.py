@@ -98,21 +98,21 @@ def ensure_bundle(name: str, folder: Path, progress: Progress = ignore_progress)
     folder.mkdir(parents=True, exist_ok=True)
     with FileLock(folder / f".{manifest.version}.lock", timeout=FETCH_SECONDS * 2):
         try:
-            kept = bundle.open_bundle(target)
-            pinned = kept.digest == hashlib.sha256(recipe).hexdigest()
-            if pinned or (_lacks_digest(manifest) and _copy_digests(kept.manifest, manifest) == kept.manifest):
-                return kept
+            stored = bundle.open_bundle(target)
+            pinned = stored.digest == hashlib.sha256(recipe).hexdigest()
+            if pinned or (_lacks_digest(manifest) and _copy_digests(stored.manifest, manifest) == stored.manifest):
+                return stored
         except InvalidBundle:
             pass  # missing, damaged, or of an older recipe: build it
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
-            fresh = Path(scratch) / manifest.version
-            fresh.mkdir()
+            temporary = Path(scratch) / manifest.version
+            temporary.mkdir()
             for network in (manifest.detector, manifest.embedder):
-                (fresh / network.file).write_bytes(_build(network, base, progress))
-            (fresh / bundle.MANIFEST).write_bytes(_pin_digests(recipe, manifest, fresh))
-            bundle.open_bundle(fresh)
+                (temporary / network.file).write_bytes(_build(network, base, progress))
+            (temporary / bundle.MANIFEST).write_bytes(_pin_digests(recipe, manifest, temporary))
+            bundle.open_bundle(temporary)
             shutil.rmtree(target, ignore_errors=True)
-            fresh.replace(target)
+            temporary.replace(target)
     return bundle.open_bundle(target)
 
 
@@ -125,8 +125,8 @@ def _pin_digests(recipe: bytes, manifest: Manifest, folder: Path) -> bytes:
     detector, embedder = (
         msgspec.structs.replace(network, sha256=digest) for network, digest in zip(networks, digests, strict=True)
     )
-    made = msgspec.structs.replace(manifest, detector=detector, embedder=embedder)
-    return msgspec.json.format(msgspec.json.encode(made), indent=2) + b"\n"
+    pinned_manifest = msgspec.structs.replace(manifest, detector=detector, embedder=embedder)
+    return msgspec.json.format(msgspec.json.encode(pinned_manifest), indent=2) + b"\n"
 
 
 def _lacks_digest(recipe: Manifest) -> bool:
@@ -134,12 +134,12 @@ def _lacks_digest(recipe: Manifest) -> bool:
     return not (recipe.detector.sha256 and recipe.embedder.sha256)
 
 
-def _copy_digests(kept: Manifest, recipe: Manifest) -> Manifest:
+def _copy_digests(stored: Manifest, recipe: Manifest) -> Manifest:
     """Adds missing digests, from a stored bundle, to a recipe."""
     return msgspec.structs.replace(
         recipe,
-        detector=msgspec.structs.replace(recipe.detector, sha256=recipe.detector.sha256 or kept.detector.sha256),
-        embedder=msgspec.structs.replace(recipe.embedder, sha256=recipe.embedder.sha256 or kept.embedder.sha256),
+        detector=msgspec.structs.replace(recipe.detector, sha256=recipe.detector.sha256 or stored.detector.sha256),
+        embedder=msgspec.structs.replace(recipe.embedder, sha256=recipe.embedder.sha256 or stored.embedder.sha256),
     )
 
 
@@ -159,16 +159,16 @@ def download_bundle(uri: str, into: Path, sha256: str | None = None) -> Bundle:
             pass  # damaged or another one
     into.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=into.parent) as scratch:
-        fresh = Path(scratch) / "bundle"
+        temporary = Path(scratch) / "bundle"
         try:
-            s3.download_prefix(uri, fresh)
+            s3.download_prefix(uri, temporary)
         except (UrlNotAllowed, UrlFetchFailed, UrlFetchTimeout) as error:
             raise ModelDownloadFailed(error.message) from error
         except OSError as error:  # a full disk
             raise ModelDownloadFailed(f"{uri} could not be kept: {error.strerror}") from error
-        bundle.open_bundle(fresh, sha256)
+        bundle.open_bundle(temporary, sha256)
         shutil.rmtree(into, ignore_errors=True)
-        fresh.replace(into)
+        temporary.replace(into)
     return bundle.open_bundle(into, sha256)
 
 

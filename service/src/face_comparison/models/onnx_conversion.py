@@ -68,7 +68,7 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
     The int8bq files of OpenCV's model zoo contain weights as int8 blocks, which onnxruntime 1.32 does not load.
     """
     constants = {tensor.name: numpy_helper.to_array(tensor) for tensor in graph.initializer}
-    kept = []
+    remaining = []
     for node in graph.node:
         if node.op_type in ("DequantizeLinear", "Reshape") and all(name in constants for name in node.input):
             operands = [constants[name] for name in node.input]
@@ -78,10 +78,10 @@ def _fold_constants(graph: onnx.GraphProto) -> None:
             else:
                 constants[node.output[0]] = _dequantize(*operands, **attributes)
         else:
-            kept.append(node)
+            remaining.append(node)
     del graph.node[:]
-    graph.node.extend(kept)
-    used = {name for node in kept for name in node.input}
+    graph.node.extend(remaining)
+    used = {name for node in remaining for name in node.input}
     del graph.initializer[:]
     graph.initializer.extend(
         numpy_helper.from_array(np.ascontiguousarray(value), name)
@@ -151,9 +151,9 @@ def _flatten_embedding(graph: onnx.GraphProto) -> None:
 
 def _free_name(graph: onnx.GraphProto, name: str) -> str:
     """Returns a prefix for new nodes that no tensor of the graph begins with."""
-    taken = [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
-    taken += [tensor for node in graph.node for tensor in (*node.input, *node.output)]
-    while any(each.startswith(name) for each in taken):
+    used_names = [value.name for value in (*graph.input, *graph.output, *graph.initializer)]
+    used_names += [tensor for node in graph.node for tensor in (*node.input, *node.output)]
+    while any(each.startswith(name) for each in used_names):
         name = f"_{name}"
     return name
 
@@ -187,6 +187,6 @@ def _prepend_preprocessing(graph: onnx.GraphProto, preprocessing: Preprocessing)
         nodes.append(helper.make_node("Transpose", [value], [name], perm=[0, 3, 1, 2]))
     del graph.input[:]
     graph.input.append(helper.make_tensor_value_info(image, TensorProto.UINT8, shape))
-    kept = list(graph.node)
+    remaining = list(graph.node)
     del graph.node[:]
-    graph.node.extend(nodes + kept)
+    graph.node.extend(nodes + remaining)

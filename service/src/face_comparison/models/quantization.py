@@ -136,9 +136,9 @@ def _written(model: onnx.ModelProto, nodes: list[onnx.NodeProto], constants: _Co
     """The model with these nodes, and of the constants those that they read."""
     graph = model.graph
     used = {name for node in nodes for name in node.input}
-    kept = list(nodes)
+    remaining = list(nodes)
     del graph.node[:]
-    graph.node.extend(kept)
+    graph.node.extend(remaining)
     del graph.initializer[:]
     graph.initializer.extend(
         numpy_helper.from_array(value, name) for name, value in sorted(constants.items()) if name in used

@@ -174,10 +174,10 @@ class Exposition:
         self._began = -math.inf
         self._text = b""
 
-    def text(self, asked: float) -> bytes:
-        """Returns the values, none of them older than the time `asked` (in seconds of the clock)."""
+    def text(self, since: float) -> bytes:
+        """Returns the values, none of them older than the time `since` (in seconds of the clock)."""
         with self._lock:
-            if self._began < asked:
+            if self._began < since:
                 began = self._clock()
                 self._text = self._generate()
                 self._began = began

@@ -122,22 +122,26 @@ def verify_signature(
     secret = find_secret(claimed.access_key_id)
     if secret is None:
         raise RekognitionFault("UnrecognizedClientException", "the access key id is not the name of an API key")
-    lowered = {name.lower(): value for name, value in headers.items()}
-    timestamp = lowered.get("x-amz-date", "")
-    covered = {"host", "x-amz-date"} | ({"x-amz-target"} & lowered.keys()) | ({"x-amz-content-sha256"} & lowered.keys())
+    by_lower_name = {name.lower(): value for name, value in headers.items()}
+    timestamp = by_lower_name.get("x-amz-date", "")
+    covered = (
+        {"host", "x-amz-date"}
+        | ({"x-amz-target"} & by_lower_name.keys())
+        | ({"x-amz-content-sha256"} & by_lower_name.keys())
+    )
     if not covered <= set(claimed.signed_headers):
         raise _mismatch(f"the signature must cover the headers {', '.join(sorted(covered))}")
     _check_time(timestamp, claimed.date, now)
-    digest = lowered.get("x-amz-content-sha256")
+    digest = by_lower_name.get("x-amz-content-sha256")
     if digest is not None and not hmac.compare_digest(digest.encode(), _sha256(body).encode()):
         raise _mismatch("x-amz-content-sha256 is not the digest of the body")
 
-    host = lowered.get("host", "")
+    host = by_lower_name.get("host", "")
     if not _HOST.fullmatch(host):
         raise _mismatch("the Host header is not a host name or address")
     request = AWSRequest(method=method, url=f"http://{host}{target}", data=bytes(body))
     for name in claimed.signed_headers:
-        request.headers[name] = lowered.get(name, "")
+        request.headers[name] = by_lower_name.get(name, "")
     request.context["timestamp"] = timestamp
     signer = SigV4Auth(Credentials(claimed.access_key_id, secret), claimed.service, claimed.region)
     expected = signer.signature(signer.string_to_sign(request, signer.canonical_request(request)), request)
@@ -153,8 +157,8 @@ def _check_time(timestamp: str, date: str, now: datetime) -> None:
     if signed.strftime("%Y%m%d") != date:
         raise _mismatch("the date of the credential scope is not that of x-amz-date")
     if abs(now - signed) > MAX_SKEW:
-        word = "expired" if now > signed else "not yet current"
-        raise _mismatch(f"Signature {word}: {timestamp} is more than 15 minutes from {now.strftime(_TIMESTAMP)}")
+        reason = "expired" if now > signed else "not yet current"
+        raise _mismatch(f"Signature {reason}: {timestamp} is more than 15 minutes from {now.strftime(_TIMESTAMP)}")
 
 
 def _sha256(body: bytes | bytearray | memoryview) -> str:

@@ -204,13 +204,13 @@ def _center(box: Box) -> np.ndarray:
     return np.array([box.left + box.width / 2, box.top + box.height / 2])
 
 
-def _edge_point(box: Box, towards: np.ndarray) -> np.ndarray:
+def _edge_point(box: Box, target_point: np.ndarray) -> np.ndarray:
     """Returns the point where the line from the center of a box to another point crosses the box's edge."""
     middle = _center(box)
-    way = towards - middle
+    direction = target_point - middle
     half = np.array([box.width, box.height]) / 2
-    share = min((h / abs(w) for h, w in zip(half, way, strict=True) if w), default=0.0)
-    return np.asarray(middle + way * min(1.0, share))
+    share = min((h / abs(w) for h, w in zip(half, direction, strict=True) if w), default=0.0)
+    return np.asarray(middle + direction * min(1.0, share))
 
 
 def _label(canvas: Image, box: Box, text: str, sizes: _Sizes) -> None:
@@ -226,10 +226,10 @@ def _name(canvas: Image, name: str, left: float, width: int, sizes: _Sizes) -> N
     """Draws a name in the corner of an image; `width` is that of the image's panel."""
     edge, size = sizes.of(16), sizes.of(17)
     start = round(left) + edge // 2
-    shown = _shorten(name, size, width - 3 * edge)
-    long = min(_text_width(shown, size) + edge, canvas.shape[1] - start)
-    plate(canvas, start, edge + edge // 2, long, size + edge, GROUND)
-    _text(canvas, shown, start + edge // 2, 2 * edge, size, INK)
+    shortened = _shorten(name, size, width - 3 * edge)
+    text_end = min(_text_width(shortened, size) + edge, canvas.shape[1] - start)
+    plate(canvas, start, edge + edge // 2, text_end, size + edge, GROUND)
+    _text(canvas, shortened, start + edge // 2, 2 * edge, size, INK)
 
 
 # --- the texts below --------------------------------------------------------------------------------------------------
@@ -317,8 +317,10 @@ def _scale(
         (f"threshold {threshold:g}", across(threshold), top + bar + sizes.of(8), SOFT),
     ]
     for text, middle, y_, ink in texts:
-        long = _text_width(text, small)
-        _text(canvas, text, int(np.clip(middle - long / 2, left, max(left, left + width - long))), y_, small, ink)
+        text_end = _text_width(text, small)
+        _text(
+            canvas, text, int(np.clip(middle - text_end / 2, left, max(left, left + width - text_end))), y_, small, ink
+        )
 
 
 # --- text ------------------------------------------------------------------------------------------------------------
@@ -341,8 +343,8 @@ def _shorten(text: str, size: int, width: int) -> str:
     """Shortens a text in the middle until it fits: names differ at their start or end."""
     # OpenCV crashes on invalid Unicode, which file names may contain.
     text = "".join(letter if letter.isprintable() else "?" for letter in text)
-    shown, keep = text, len(text)
-    while keep > 1 and _text_width(shown, size) > width:
+    shortened, keep = text, len(text)
+    while keep > 1 and _text_width(shortened, size) > width:
         keep -= 1
-        shown = f"{text[: -(-keep // 2)]}...{text[len(text) - keep // 2 :]}"
-    return shown
+        shortened = f"{text[: -(-keep // 2)]}...{text[len(text) - keep // 2 :]}"
+    return shortened

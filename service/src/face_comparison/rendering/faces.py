@@ -65,9 +65,9 @@ def _frame(canvas: Image, face: Face, color: Color, line: int) -> None:
     """Draws four corners and a faint line between them, which mark the face without covering it."""
     left, top = face.box.left, face.box.top
     right, bottom = left + face.box.width, top + face.box.height
-    faint = canvas.copy()
-    cv2.rectangle(faint, at(left, top), at(right, bottom), WHITE, max(1, line // 2), cv2.LINE_AA, SUBPIXELS)
-    cv2.addWeighted(faint, 0.45, canvas, 0.55, 0, canvas)
+    overlay = canvas.copy()
+    cv2.rectangle(overlay, at(left, top), at(right, bottom), WHITE, max(1, line // 2), cv2.LINE_AA, SUBPIXELS)
+    cv2.addWeighted(overlay, 0.45, canvas, 0.55, 0, canvas)
     arm = 0.22 * min(face.box.width, face.box.height)
     corners = [
         [(x, y + dy * arm), (x, y), (x + dx * arm, y)]

@@ -27,7 +27,7 @@ from face_comparison.serving.admission import Permit
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, image_match, most_prominent_face
 from face_comparison.vision.types import Analysis, Face
-from face_comparison.wire.requests import CompareRequest, DetectRequest, FaceHash, Image, Subject, Url
+from face_comparison.wire.requests import CompareRequest, DetectRequest, FaceHash, Image, ImageOrHash, Url
 
 IMAGES_AT_ONCE = 4
 """Images of one comparison that are fetched or queued concurrently, which bounds memory and keeps a caller with a
@@ -208,7 +208,7 @@ class FaceService:
             pool.shutdown(wait=False, cancel_futures=True)
 
     def _begin(
-        self, pool: ThreadPoolExecutor, subject: Subject, permit: Permit, stages: Stages, max_faces: int
+        self, pool: ThreadPoolExecutor, subject: ImageOrHash, permit: Permit, stages: Stages, max_faces: int
     ) -> FaceHash | Future[Analysis]:
         if isinstance(subject, FaceHash):
             return subject

@@ -212,20 +212,20 @@ class Settings:
         """
         names = [option.env for option in OPTIONS]
         problems = [unknown(name, names) for name in sorted(environ) if not is_known(name, environ[name], names)]
-        given: dict[str, Any] = {}
+        parsed: dict[str, Any] = {}
         for option in OPTIONS:
             text = environ.get(option.env, "")
             if not text.strip() or (option.name == "port" and is_service_link(text)):
                 continue
             try:
-                given[option.name] = option.read(text)
+                parsed[option.name] = option.read(text)
             except values.InvalidItem as error:
                 problems.append(f"{option.flag} ({option.env}): {error}")
             except ValueError as error:
-                shown = "" if option.name == "collections" else f", not {text!r}"  # it may contain a password
-                problems.append(f"{option.flag} ({option.env}) {error}{shown}")
+                text_shown = "" if option.name == "collections" else f", not {text!r}"  # it may contain a password
+                problems.append(f"{option.flag} ({option.env}) {error}{text_shown}")
         if not problems:
-            settings = cls(**given)
+            settings = cls(**parsed)
             problems = _contradictions(settings)
         if problems:
             raise InvalidSettings("; ".join(problems))

@@ -359,8 +359,8 @@ def _serve_health(app: Flask, settings: Settings, readiness: Readiness, collecti
     shared = metrics.Exposition(metrics.exposition)
 
     def exposition() -> Response:
-        asked = _deadline(settings) - settings.request_seconds
-        return Response(shared.text(asked), content_type=metrics.CONTENT_TYPE)
+        started = _deadline(settings) - settings.request_seconds
+        return Response(shared.text(started), content_type=metrics.CONTENT_TYPE)
 
     app.add_url_rule("/livez", "livez", livez)
     app.add_url_rule("/readyz", "readyz", readyz)
@@ -378,8 +378,8 @@ def _observe(app: Flask, settings: Settings, admission: Admission) -> None:
         g.started = time.monotonic()
         g.stages = Stages()
         g.outcome = "ok"
-        given = request.headers.get("X-Request-Id", "")
-        g.request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
+        client_request_id = request.headers.get("X-Request-Id", "")
+        g.request_id = client_request_id if _REQUEST_ID.fullmatch(client_request_id) else uuid.uuid4().hex
         rejection = environ_keys.rejection(request.environ)
         if rejection is not None:
             raise rejection

@@ -30,7 +30,7 @@ from face_comparison.web.request_body import Received
 from face_comparison.wire import collection_requests as requests
 from face_comparison.wire import collection_responses as responses
 from face_comparison.wire.formats.shapes import LIST_FIELDS
-from face_comparison.wire.requests import FaceHash, Subject
+from face_comparison.wire.requests import FaceHash, ImageOrHash
 from face_comparison.wire.transfer import NDJSON, export_parts, import_lines, split_lines
 
 AnyResponse: TypeAlias = ApiResponse | Mapping[str, Any]
@@ -343,7 +343,7 @@ class CollectionRoutes:
 
         return self.endpoint.answer_head(audited_handle, *permissions)
 
-    def _probe(self, subject: Subject, permit: Permit, max_faces: int) -> Probe:
+    def _probe(self, subject: ImageOrHash, permit: Permit, max_faces: int) -> Probe:
         if isinstance(subject, FaceHash):
             return Probe.from_hash(subject.vector)
         analysis, digest = self.faces.analyze(subject, permit, g.stages, max_faces)
@@ -412,8 +412,8 @@ def audited(action: str, collection: str) -> Iterator[None]:
             metrics.STORE_ERRORS.labels(action).inc()
         raise
     finally:
-        who = {"client": g.client} if "client" in g else {}
-        logs.audit({"id": g.request_id, **who, "action": action, "outcome": outcome, **g.audit})
+        caller = {"client": g.client} if "client" in g else {}
+        logs.audit({"id": g.request_id, **caller, "action": action, "outcome": outcome, **g.audit})
 
 
 def note(**fields: Any) -> None:

@@ -97,8 +97,8 @@ def status(error: FaceComparisonError) -> int:
 
 def in_contexts(contexts: Iterable[Context]) -> list[type[FaceComparisonError]]:
     """Returns the errors that may occur in any of these contexts, by status."""
-    wanted = {"any", *contexts}
-    return [error for error, row in ERRORS.items() if wanted.intersection(row.contexts)]
+    matching = {"any", *contexts}
+    return [error for error, row in ERRORS.items() if matching.intersection(row.contexts)]
 
 
 def public() -> list[type[FaceComparisonError]]:

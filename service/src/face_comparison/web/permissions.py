@@ -44,11 +44,11 @@ def split_permissions(text: str) -> tuple[str, frozenset[Permission]]:
     return key.strip(), frozenset(name for name in ALL if name in names)
 
 
-def check_permissions(granted: frozenset[Permission], wanted: tuple[Permission, ...]) -> None:
+def check_permissions(granted: frozenset[Permission], required: tuple[Permission, ...]) -> None:
     """Checks that at least one of the wanted permissions is granted; an empty list permits everyone.
 
     Raises:
         Forbidden: None of them is granted.
     """
-    if wanted and not granted.intersection(wanted):
-        raise Forbidden(f"the API key has no permission for this: it needs {' or '.join(wanted)}")
+    if required and not granted.intersection(required):
+        raise Forbidden(f"the API key has no permission for this: it needs {' or '.join(required)}")

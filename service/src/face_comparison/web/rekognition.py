@@ -76,12 +76,12 @@ def _call(endpoint: Endpoint, faces: FaceService, collections: CollectionService
         context = operations.Context(
             lambda image: faces.analyze(image, permit, g.stages, MAX_FACES), faces.model, collections, measured_search
         )
-        given = service_model.parse_input(operation, body)
-        if "CollectionId" not in given:
-            return operations.OPERATIONS[operation](given, context)
-        with audited(operation, given["CollectionId"]):
-            result = operations.OPERATIONS[operation](given, context)
-            _note_result(context.store, given, result)
+        parameters = service_model.parse_input(operation, body)
+        if "CollectionId" not in parameters:
+            return operations.OPERATIONS[operation](parameters, context)
+        with audited(operation, parameters["CollectionId"]):
+            result = operations.OPERATIONS[operation](parameters, context)
+            _note_result(context.store, parameters, result)
             return result
 
     response = endpoint.answer(handle, *PERMISSIONS[operation])
@@ -90,9 +90,9 @@ def _call(endpoint: Endpoint, faces: FaceService, collections: CollectionService
     return response
 
 
-def _note_result(service: CollectionService, given: Mapping[str, Any], result: Mapping[str, Any]) -> None:
-    if "UserId" in given:
-        note(subject=service.subject(given["CollectionId"], given["UserId"]))
+def _note_result(service: CollectionService, parameters: Mapping[str, Any], result: Mapping[str, Any]) -> None:
+    if "UserId" in parameters:
+        note(subject=service.subject(parameters["CollectionId"], parameters["UserId"]))
     for name in ("FaceRecords", "DeletedFaces", "AssociatedFaces", "DisassociatedFaces"):
         if name in result:
             note(faces=len(result[name]))

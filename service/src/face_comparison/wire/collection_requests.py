@@ -17,7 +17,7 @@ from face_comparison.errors import InvalidParameter
 from face_comparison.wire.formats import Fields
 from face_comparison.wire.formats.fields import image_fields, json_fields
 from face_comparison.wire.formats.shapes import Buffer, SubjectShape, check_spelling, fields_of, shape
-from face_comparison.wire.requests import Subject, image_or_hash
+from face_comparison.wire.requests import ImageOrHash, image_or_hash
 
 MAX_MATCHES = 100
 
@@ -67,7 +67,7 @@ class EnrollRequest:
         on_duplicate: What to do with a face that resembles another user, or does not resemble its own.
     """
 
-    subject: Subject
+    subject: ImageOrHash
     user_id: str | None
     external_image_id: str | None
     max_faces: int | None
@@ -88,7 +88,7 @@ class SearchRequest:
         users: Users to search among; None for everyone.
     """
 
-    subject: Subject
+    subject: ImageOrHash
     max_faces: int
     max_matches: int
     rate: float | None
@@ -105,7 +105,7 @@ class VerifyRequest:
         threshold: Maximum Euclidean distance; None for the bundle's threshold.
     """
 
-    subject: Subject
+    subject: ImageOrHash
     threshold: float | None
 
 

@@ -56,7 +56,7 @@ class FaceHash:
 
 Image = Url | bytes
 """The URL of an image, or the encoded image itself."""
-Subject = Image | FaceHash
+ImageOrHash = Image | FaceHash
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -85,8 +85,8 @@ class CompareRequest:
         threshold: Maximum Euclidean distance; None for the bundle's threshold.
     """
 
-    source: Subject
-    targets: tuple[Subject | FaceComparisonError, ...]
+    source: ImageOrHash
+    targets: tuple[ImageOrHash | FaceComparisonError, ...]
     threshold: float | None
 
 
@@ -159,7 +159,7 @@ def compare_request(
     return CompareRequest(source, tuple(_subject(target, version) for target in fields["targets"]), threshold)
 
 
-def _subject(fields: Fields | FaceComparisonError, version: str) -> Subject | FaceComparisonError:
+def _subject(fields: Fields | FaceComparisonError, version: str) -> ImageOrHash | FaceComparisonError:
     if isinstance(fields, FaceComparisonError):
         return fields
     try:
@@ -174,7 +174,7 @@ def _subject(fields: Fields | FaceComparisonError, version: str) -> Subject | Fa
         return error
 
 
-def image_or_hash(fields: Fields, version: str) -> Subject:
+def image_or_hash(fields: Fields, version: str) -> ImageOrHash:
     """Returns the image or hash in the fields of a request.
 
     Args:
@@ -195,10 +195,10 @@ def image_or_hash(fields: Fields, version: str) -> Subject:
     return found
 
 
-def _check_version(given: Any, version: str) -> None:
-    if given is not None and not isinstance(given, str):
+def _check_version(value: Any, version: str) -> None:
+    if value is not None and not isinstance(value, str):
         raise InvalidParameter("FaceModelVersion must be text")
-    if given is not None and given != version:
+    if value is not None and value != version:
         raise HashVersionMismatch(
             f"this face_hash was computed by another model: only hashes with FaceModelVersion {version} can be "
             f"compared; send the image again"

@@ -77,10 +77,10 @@ def choose_new(
     added: list[AddedFace] = []
     new: list[StoredFace] = []
     for face in faces:
-        there = known.get(face.source_key) or known.get(face.face_id)
-        rival = None if there is not None else find_rival(face)
-        if there is not None:
-            added.append(AddedFace(there, created=False))
+        same = known.get(face.source_key) or known.get(face.face_id)
+        rival = None if same is not None else find_rival(face)
+        if same is not None:
+            added.append(AddedFace(same, created=False))
         elif rival is not None:
             added.append(AddedFace(None, created=False, duplicate_of=rival))
         else:

@@ -58,8 +58,8 @@ class Gallery:
             size = min(len(ids) - done, BLOCK_ROWS - offset)
             part = slice(done, done + size)
             self._blocks[block][offset : offset + size] = vectors[part]
-            here = slice(self._count, self._count + size)
-            self._ids[here], self._people[here], self._alive[here] = ids[part], people[part], True
+            positions = slice(self._count, self._count + size)
+            self._ids[positions], self._people[positions], self._alive[positions] = ids[part], people[part], True
             self._count += size
             done += size
 
@@ -102,12 +102,12 @@ class Gallery:
         found = []
         for start in range(0, len(queries), _QUERIES_AT_ONCE):
             cancellation.check()
-            some = queries[start : start + _QUERIES_AT_ONCE]
-            similarities = self._similarities(some, members)
+            part = queries[start : start + _QUERIES_AT_ONCE]
+            similarities = self._similarities(part, members)
             similarities[:, excluded] = -np.inf
             found += [
                 self._nearest(query, row, limit, members, grouping)
-                for query, row in zip(some, similarities, strict=True)
+                for query, row in zip(part, similarities, strict=True)
             ]
         return found
 
@@ -117,16 +117,18 @@ class Gallery:
         total, size = len(similarities), max(32, 4 * limit)
         while True:
             size = min(size, total)
-            some = np.argpartition(similarities, total - size)[total - size :] if size else np.empty(0, np.int64)
-            some = some[np.isfinite(similarities[some])]
-            places = some if members is None else members[some]
+            candidates = np.argpartition(similarities, total - size)[total - size :] if size else np.empty(0, np.int64)
+            candidates = candidates[np.isfinite(similarities[candidates])]
+            places = candidates if members is None else members[candidates]
             # Products of float32 are off by about 1e-7, which makes a distance near 0 off by 1e-4: compute the few
             # candidates exactly.
             distances = np.linalg.norm(self._gather(places).astype(np.float64) - query.astype(np.float64), axis=1)
             order = np.lexsort((self._ids[places], distances))
-            kept = self._first_of_each(places[order], grouping)[:limit]
-            if len(kept) == limit or size == total:
-                return [(int(self._ids[places[order[at]]]), min(2.0, float(distances[order[at]]))) for at in kept]
+            nearest_places = self._first_of_each(places[order], grouping)[:limit]
+            if len(nearest_places) == limit or size == total:
+                return [
+                    (int(self._ids[places[order[at]]]), min(2.0, float(distances[order[at]]))) for at in nearest_places
+                ]
             size *= 4
 
     def _first_of_each(self, places: Rows, grouping: Grouping) -> Sequence[int]:
@@ -167,8 +169,8 @@ class Gallery:
         found = np.empty((len(places), self._width), np.float32)
         blocks = places // BLOCK_ROWS
         for block in set(blocks.tolist()):
-            here = blocks == block
-            found[here] = self._blocks[block][places[here] % BLOCK_ROWS]
+            positions = blocks == block
+            found[positions] = self._blocks[block][places[positions] % BLOCK_ROWS]
         return found
 
     def _find(self, ids: Rows) -> tuple[Rows, NDArray[np.bool_]]:
@@ -189,8 +191,8 @@ class Gallery:
 
     def _compact(self) -> None:
         alive = np.flatnonzero(self._alive[: self._count])
-        kept = Gallery(self._width)
+        compacted = Gallery(self._width)
         for start in range(0, len(alive), BLOCK_ROWS):
-            some = alive[start : start + BLOCK_ROWS]
-            kept.append(self._ids[some], self._people[some], self._gather(some))
-        self.__dict__.update(kept.__dict__)
+            part = alive[start : start + BLOCK_ROWS]
+            compacted.append(self._ids[part], self._people[part], self._gather(part))
+        self.__dict__.update(compacted.__dict__)

@@ -89,7 +89,7 @@ def forget_old_changes(connection: sqlite3.Connection) -> None:
 def _apply_changes(connection: sqlite3.Connection, key: int, copy: _Copy) -> None:
     changed = "SELECT face FROM change WHERE seq > ? AND collection_id = ?"
     values = (copy.seq, key)
-    noted = {row[0] for row in connection.execute(changed, values)}
+    changed_rows = {row[0] for row in connection.execute(changed, values)}
     present: list[int] = []
     new = []
     for row, person in connection.execute(
@@ -99,7 +99,7 @@ def _apply_changes(connection: sqlite3.Connection, key: int, copy: _Copy) -> Non
         present.append(row)
         new.append(person or 0)
     rows, people = np.array(present, np.int64), np.array(new, np.int64)
-    copy.gallery.remove(np.array(sorted(noted.difference(present)), np.int64))
+    copy.gallery.remove(np.array(sorted(changed_rows.difference(present)), np.int64))
     known = copy.gallery.contains(rows)
     copy.gallery.replace_people(rows[known], people[known])
     if not known.all():

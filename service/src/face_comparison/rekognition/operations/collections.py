@@ -11,10 +11,10 @@ from face_comparison.rekognition.shapes import Shape
 from face_comparison.vision.types import Analysis
 
 
-def create_collection(given: Parameters, context: Context) -> Shape:
+def create_collection(parameters: Parameters, context: Context) -> Shape:
     """Implements CreateCollection; tags are kept as metadata."""
-    name = given["CollectionId"]
-    metadata = {"Tags": given["Tags"]} if given.get("Tags") else None
+    name = parameters["CollectionId"]
+    metadata = {"Tags": parameters["Tags"]} if parameters.get("Tags") else None
     info = context.store.create_collection(name, metadata=metadata)
     return {
         "StatusCode": 200,
@@ -23,9 +23,9 @@ def create_collection(given: Parameters, context: Context) -> Shape:
     }
 
 
-def describe_collection(given: Parameters, context: Context) -> Shape:
+def describe_collection(parameters: Parameters, context: Context) -> Shape:
     """Implements DescribeCollection; the creation time is in seconds since 1970."""
-    found = context.store.describe_collection(given["CollectionId"]).collection
+    found = context.store.describe_collection(parameters["CollectionId"]).collection
     return {
         "FaceCount": found.faces,
         "UserCount": found.users,
@@ -35,9 +35,9 @@ def describe_collection(given: Parameters, context: Context) -> Shape:
     }
 
 
-def list_collections(given: Parameters, context: Context) -> Shape:
+def list_collections(parameters: Parameters, context: Context) -> Shape:
     """Implements ListCollections with one page."""
-    page = context.store.list_collections(**page_options(given))
+    page = context.store.list_collections(**page_options(parameters))
     found = [info.collection for info in page.items]
     names = [each.name for each in found]
     return {"CollectionIds": names, "FaceModelVersions": [each.model_version for each in found]} | next_token(
@@ -45,23 +45,23 @@ def list_collections(given: Parameters, context: Context) -> Shape:
     )
 
 
-def delete_collection(given: Parameters, context: Context) -> Shape:
+def delete_collection(parameters: Parameters, context: Context) -> Shape:
     """Implements DeleteCollection, which erases its faces and users."""
-    context.store.delete_collection(given["CollectionId"])
+    context.store.delete_collection(parameters["CollectionId"])
     return {"StatusCode": 200}
 
 
-def index_faces(given: Parameters, context: Context) -> Shape:
+def index_faces(parameters: Parameters, context: Context) -> Shape:
     """Implements IndexFaces; faces are enrolled without a user."""
     store = context.store
-    version = store.describe_collection(given["CollectionId"]).collection.model_version
-    analysis, digest = context.read(given["Image"])
+    version = store.describe_collection(parameters["CollectionId"]).collection.model_version
+    analysis, digest = context.read(parameters["Image"])
     enrolled = store.enroll(
-        given["CollectionId"],
+        parameters["CollectionId"],
         Probe.from_analysis(analysis, digest),
-        external_image_id=given.get("ExternalImageId"),
-        max_faces=min(given.get("MaxFaces", MAX_FACES), MAX_FACES),
-        quality_filter=given.get("QualityFilter", "AUTO"),
+        external_image_id=parameters.get("ExternalImageId"),
+        max_faces=min(parameters.get("MaxFaces", MAX_FACES), MAX_FACES),
+        quality_filter=parameters.get("QualityFilter", "AUTO"),
         on_duplicate="allow",
     )
     records = []
@@ -77,19 +77,22 @@ def index_faces(given: Parameters, context: Context) -> Shape:
     }
 
 
-def list_faces(given: Parameters, context: Context) -> Shape:
+def list_faces(parameters: Parameters, context: Context) -> Shape:
     """Implements ListFaces with one page."""
-    version = context.store.describe_collection(given["CollectionId"]).collection.model_version
+    version = context.store.describe_collection(parameters["CollectionId"]).collection.model_version
     page = context.store.list_faces(
-        given["CollectionId"], user_id=given.get("UserId"), face_ids=given.get("FaceIds"), **page_options(given)
+        parameters["CollectionId"],
+        user_id=parameters.get("UserId"),
+        face_ids=parameters.get("FaceIds"),
+        **page_options(parameters),
     )
     faces = [shapes.stored_face(face, version) for face in page.items]
     return {"Faces": faces, "FaceModelVersion": version} | next_token(page.next_token)
 
 
-def delete_faces(given: Parameters, context: Context) -> Shape:
+def delete_faces(parameters: Parameters, context: Context) -> Shape:
     """Implements DeleteFaces; faces that belong to a user are kept, as in Rekognition: disassociate them first."""
-    name, ids = given["CollectionId"], list(dict.fromkeys(given["FaceIds"]))
+    name, ids = parameters["CollectionId"], list(dict.fromkeys(parameters["FaceIds"]))
     page = context.store.list_faces(name, face_ids=ids, limit=len(ids))
     owners = {face.face_id: face.user_id for face in page.items}
     free = [face_id for face_id in ids if face_id in owners and owners[face_id] is None]

@@ -63,10 +63,10 @@ class Context:
         return self.analyze(_image(image, path))
 
 
-def page_options(given: Parameters) -> dict[str, Any]:
+def page_options(parameters: Parameters) -> dict[str, Any]:
     """Returns the keyword arguments of a list: `limit` and `token`."""
     # Rekognition treats 0 as absent.
-    return {"limit": given.get("MaxResults") or DEFAULT_PAGE, "token": given.get("NextToken")}
+    return {"limit": parameters.get("MaxResults") or DEFAULT_PAGE, "token": parameters.get("NextToken")}
 
 
 def next_token(token: str | None) -> Shape:
@@ -74,9 +74,9 @@ def next_token(token: str | None) -> Shape:
     return {} if token is None else {"NextToken": token}
 
 
-def request_token(operation: str, given: Parameters, context: Context) -> RequestToken | None:
+def request_token(operation: str, parameters: Parameters, context: Context) -> RequestToken | None:
     """Returns the token that makes repetitions of this request idempotent, if it has a ClientRequestToken."""
-    return context.store.request_token(operation, given, given.get("ClientRequestToken"))
+    return context.store.request_token(operation, parameters, parameters.get("ClientRequestToken"))
 
 
 def no_face(path: str) -> RekognitionFault:
@@ -84,13 +84,13 @@ def no_face(path: str) -> RekognitionFault:
     return RekognitionFault("InvalidParameterException", f"there is no face of sufficient quality in {path}")
 
 
-def _image(given: Parameters, path: str) -> Image:
-    if ("Bytes" in given) == ("S3Object" in given):
+def _image(parameters: Parameters, path: str) -> Image:
+    if ("Bytes" in parameters) == ("S3Object" in parameters):
         raise RekognitionFault("InvalidParameterException", f"{path} must have exactly one of Bytes and S3Object")
-    if "Bytes" in given:
-        data: bytes = given["Bytes"]
+    if "Bytes" in parameters:
+        data: bytes = parameters["Bytes"]
         return data
-    source = given["S3Object"]
+    source = parameters["S3Object"]
     if "Bucket" not in source or "Name" not in source:
         raise RekognitionFault("InvalidS3ObjectException", f"{path}.S3Object must have Bucket and Name")
     if "Version" in source:

@@ -14,29 +14,29 @@ DEFAULT_SIMILARITY = 80.0
 """The default of CompareFaces, as Rekognition's."""
 
 
-def detect_faces(given: Parameters, context: Context) -> Shape:
+def detect_faces(parameters: Parameters, context: Context) -> Shape:
     """Implements DetectFaces."""
-    analysis, _ = context.read(given["Image"])
+    analysis, _ = context.read(parameters["Image"])
     return {"FaceDetails": [shapes.face_detail(face, analysis) for face in analysis.faces]}
 
 
-def compare_faces(given: Parameters, context: Context) -> Shape:
+def compare_faces(parameters: Parameters, context: Context) -> Shape:
     """Implements CompareFaces: compares the source's most prominent face with every face of the target.
 
     Raises:
         RekognitionFault: An image has no face, or the source's does not pass the quality filter.
     """
-    source, _ = context.read(given["SourceImage"], "SourceImage")
-    target, _ = context.read(given["TargetImage"], "TargetImage")
-    quality_filter = given.get("QualityFilter", "NONE")
+    source, _ = context.read(parameters["SourceImage"], "SourceImage")
+    target, _ = context.read(parameters["TargetImage"], "TargetImage")
+    quality_filter = parameters.get("QualityFilter", "NONE")
     for analysis, name in ((source, "SourceImage"), (target, "TargetImage")):
         _require_face(analysis, name)
-    wanted = most_prominent_face(source.faces, context.model.sure_confidence)
-    if quality_reasons(wanted, quality_filter):
+    face = most_prominent_face(source.faces, context.model.sure_confidence)
+    if quality_reasons(face, quality_filter):
         raise no_face("SourceImage")
-    limit = maximum_distance(given.get("SimilarityThreshold", DEFAULT_SIMILARITY), context.model)
-    matches, others = [], []
-    for match in image_match(wanted.hash, target, context.model.calibration(None)).faces:
+    limit = maximum_distance(parameters.get("SimilarityThreshold", DEFAULT_SIMILARITY), context.model)
+    matches, unmatched = [], []
+    for match in image_match(face.hash, target, context.model.calibration(None)).faces:
         assert match.face is not None  # noqa: S101 (the target is an image)
         if quality_reasons(match.face, quality_filter):
             continue
@@ -44,14 +44,14 @@ def compare_faces(given: Parameters, context: Context) -> Shape:
         if match.distance <= limit:
             matches.append({"Similarity": to_similarity(match.confidence), "Face": compared})
         else:
-            others.append(compared)
+            unmatched.append(compared)
     return {
         "SourceImageFace": {
-            "BoundingBox": shapes.bounding_box(wanted, source),
-            "Confidence": shapes.percent(wanted.confidence),
+            "BoundingBox": shapes.bounding_box(face, source),
+            "Confidence": shapes.percent(face.confidence),
         },
         "FaceMatches": matches,
-        "UnmatchedFaces": others,
+        "UnmatchedFaces": unmatched,
     }
 
 

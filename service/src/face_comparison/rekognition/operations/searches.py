@@ -26,27 +26,27 @@ from face_comparison.vision.types import Analysis, Face
 DEFAULT_MATCHES = 100
 
 
-def search_faces(given: Parameters, context: Context) -> Shape:
+def search_faces(parameters: Parameters, context: Context) -> Shape:
     """Implements SearchFaces: the faces near an enrolled one."""
     store = context.store
-    version = store.check_usable(given["CollectionId"]).model_version
+    version = store.check_usable(parameters["CollectionId"]).model_version
     found = _search_face(
         context,
-        given["CollectionId"],
-        given["FaceId"],
-        threshold=_distance(context, given.get("FaceMatchThreshold")),
-        max_matches=given.get("MaxFaces", DEFAULT_MATCHES),
+        parameters["CollectionId"],
+        parameters["FaceId"],
+        threshold=_distance(context, parameters.get("FaceMatchThreshold")),
+        max_matches=parameters.get("MaxFaces", DEFAULT_MATCHES),
     )
     return {
-        "SearchedFaceId": given["FaceId"],
+        "SearchedFaceId": parameters["FaceId"],
         "FaceMatches": _face_matches(found.faces[0], store, version),
         "FaceModelVersion": version,
     }
 
 
-def search_faces_by_image(given: Parameters, context: Context) -> Shape:
+def search_faces_by_image(parameters: Parameters, context: Context) -> Shape:
     """Implements SearchFacesByImage: the faces near the most prominent one of an image."""
-    searched = _search_image(given, context, "FaceMatchThreshold", "MaxFaces", "faces")
+    searched = _search_image(parameters, context, "FaceMatchThreshold", "MaxFaces", "faces")
     if searched.face is None or searched.found is None:
         raise no_face("Image")
     return {
@@ -57,37 +57,37 @@ def search_faces_by_image(given: Parameters, context: Context) -> Shape:
     }
 
 
-def search_users(given: Parameters, context: Context) -> Shape:
+def search_users(parameters: Parameters, context: Context) -> Shape:
     """Implements SearchUsers: the users near an enrolled face, or near all faces of a user.
 
     Raises:
         RekognitionFault: Both of UserId and FaceId are given, or none.
     """
-    store, name = context.store, given["CollectionId"]
-    if ("UserId" in given) == ("FaceId" in given):
+    store, name = context.store, parameters["CollectionId"]
+    if ("UserId" in parameters) == ("FaceId" in parameters):
         raise RekognitionFault("InvalidParameterException", "exactly one of UserId and FaceId is required")
     version = store.check_usable(name).model_version
-    threshold = _distance(context, given.get("UserMatchThreshold"))
-    matches = given.get("MaxUsers", DEFAULT_MATCHES)
-    if "UserId" in given:
+    threshold = _distance(context, parameters.get("UserMatchThreshold"))
+    matches = parameters.get("MaxUsers", DEFAULT_MATCHES)
+    if "UserId" in parameters:
         found = context.search(
-            lambda: store.search_by_user(name, given["UserId"], threshold=threshold, max_matches=matches)
+            lambda: store.search_by_user(name, parameters["UserId"], threshold=threshold, max_matches=matches)
         )
-        searched: Shape = {"SearchedUser": {"UserId": given["UserId"]}}
+        searched: Shape = {"SearchedUser": {"UserId": parameters["UserId"]}}
     else:
-        face_id = given["FaceId"]
+        face_id = parameters["FaceId"]
         found = _search_face(context, name, face_id, threshold=threshold, max_matches=matches, grouping="users")
-        searched = {"SearchedFace": {"FaceId": given["FaceId"]}}
+        searched = {"SearchedFace": {"FaceId": parameters["FaceId"]}}
     return {"UserMatches": _user_matches(found.faces[0], store), "FaceModelVersion": version} | searched
 
 
-def search_users_by_image(given: Parameters, context: Context) -> Shape:
+def search_users_by_image(parameters: Parameters, context: Context) -> Shape:
     """Implements SearchUsersByImage: the users near the most prominent face of an image.
 
     Unlike SearchFacesByImage, it reports an image without a face to search for as one without matches.
     """
-    searched = _search_image(given, context, "UserMatchThreshold", "MaxUsers", "users")
-    analysis, quality_filter = searched.analysis, given.get("QualityFilter", "NONE")
+    searched = _search_image(parameters, context, "UserMatchThreshold", "MaxUsers", "users")
+    analysis, quality_filter = searched.analysis, parameters.get("QualityFilter", "NONE")
     response: Shape = {
         "UserMatches": [] if searched.found is None else _user_matches(searched.found, context.store),
         "UnsearchedFaces": [
@@ -123,29 +123,29 @@ class _SearchedImage:
 
 
 def _search_image(
-    given: Parameters, context: Context, threshold: str, matches: str, grouping: Grouping
+    parameters: Parameters, context: Context, threshold: str, matches: str, grouping: Grouping
 ) -> _SearchedImage:
     """Searches a collection with the most prominent face of an image.
 
     Args:
-        given: Parameters of the operation.
+        parameters: Parameters of the operation.
         context: The request's context.
         threshold: Name of the parameter with the minimum similarity.
         matches: Name of the parameter with the number of matches.
         grouping: Whether to return users or faces.
     """
     store = context.store
-    version = store.check_usable(given["CollectionId"]).model_version
-    analysis, _ = context.read(given["Image"])
-    face = _searched_face(analysis, given, context.model.sure_confidence)
+    version = store.check_usable(parameters["CollectionId"]).model_version
+    analysis, _ = context.read(parameters["Image"])
+    face = _searched_face(analysis, parameters, context.model.sure_confidence)
     if face is None:
         return _SearchedImage(version, analysis, None, None)
     result = context.search(
         lambda: store.search(
-            given["CollectionId"],
+            parameters["CollectionId"],
             face.hash[None],
-            threshold=_distance(context, given.get(threshold)),
-            max_matches=given.get(matches, DEFAULT_MATCHES),
+            threshold=_distance(context, parameters.get(threshold)),
+            max_matches=parameters.get(matches, DEFAULT_MATCHES),
             grouping=grouping,
         )
     )
@@ -162,12 +162,12 @@ def _search_face(context: Context, collection: str, face_id: str, **options: Any
         ) from error
 
 
-def _searched_face(analysis: Analysis, given: Parameters, sure_confidence: float) -> Face | None:
+def _searched_face(analysis: Analysis, parameters: Parameters, sure_confidence: float) -> Face | None:
     """Returns the face to search for: the most prominent one, if it passes the quality filter."""
     if not analysis.faces:
         return None
     face = most_prominent_face(analysis.faces, sure_confidence)
-    return None if quality_reasons(face, given.get("QualityFilter", "NONE")) else face
+    return None if quality_reasons(face, parameters.get("QualityFilter", "NONE")) else face
 
 
 def _distance(context: Context, similarity: float | None) -> float | None:

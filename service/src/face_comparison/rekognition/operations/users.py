@@ -18,35 +18,37 @@ DEFAULT_USER_MATCH = 75.0
 """The default similarity of AssociateFaces, as Rekognition's."""
 
 
-def create_user(given: Parameters, context: Context) -> Shape:
+def create_user(parameters: Parameters, context: Context) -> Shape:
     """Implements CreateUser. A repeated ClientRequestToken changes nothing, here and in other operations."""
-    context.store.create_user(given["CollectionId"], given["UserId"], token=request_token("CreateUser", given, context))
+    context.store.create_user(
+        parameters["CollectionId"], parameters["UserId"], token=request_token("CreateUser", parameters, context)
+    )
     return {}
 
 
-def delete_user(given: Parameters, context: Context) -> Shape:
+def delete_user(parameters: Parameters, context: Context) -> Shape:
     """Implements DeleteUser; the faces stay in the collection, as in Rekognition."""
-    token = request_token("DeleteUser", given, context)
-    context.store.delete_user(given["CollectionId"], given["UserId"], keep_faces=True, token=token)
+    token = request_token("DeleteUser", parameters, context)
+    context.store.delete_user(parameters["CollectionId"], parameters["UserId"], keep_faces=True, token=token)
     return {}
 
 
-def list_users(given: Parameters, context: Context) -> Shape:
+def list_users(parameters: Parameters, context: Context) -> Shape:
     """Implements ListUsers with one page."""
-    page = context.store.list_users(given["CollectionId"], **page_options(given))
+    page = context.store.list_users(parameters["CollectionId"], **page_options(parameters))
     return {"Users": [shapes.user(each) for each in page.items]} | next_token(page.next_token)
 
 
-def associate_faces(given: Parameters, context: Context) -> Shape:
+def associate_faces(parameters: Parameters, context: Context) -> Shape:
     """Implements AssociateFaces; faces that do not resemble the user's others are not associated."""
     store = context.store
-    similarity = given.get("UserMatchThreshold", DEFAULT_USER_MATCH)
+    similarity = parameters.get("UserMatchThreshold", DEFAULT_USER_MATCH)
     done = store.associate_faces(
-        given["CollectionId"],
-        given["UserId"],
-        given["FaceIds"],
+        parameters["CollectionId"],
+        parameters["UserId"],
+        parameters["FaceIds"],
         max_distance=maximum_distance(similarity, context.model),
-        token=request_token("AssociateFaces", given, context),
+        token=request_token("AssociateFaces", parameters, context),
     )
     return {
         "AssociatedFaces": _face_ids(done),
@@ -55,11 +57,13 @@ def associate_faces(given: Parameters, context: Context) -> Shape:
     }
 
 
-def disassociate_faces(given: Parameters, context: Context) -> Shape:
+def disassociate_faces(parameters: Parameters, context: Context) -> Shape:
     """Implements DisassociateFaces; the faces stay in the collection, without a user."""
-    token = request_token("DisassociateFaces", given, context)
-    done = context.store.disassociate_faces(given["CollectionId"], given["UserId"], given["FaceIds"], token=token)
-    status = shapes.user(context.store.describe_user(given["CollectionId"], given["UserId"]))["UserStatus"]
+    token = request_token("DisassociateFaces", parameters, context)
+    done = context.store.disassociate_faces(
+        parameters["CollectionId"], parameters["UserId"], parameters["FaceIds"], token=token
+    )
+    status = shapes.user(context.store.describe_user(parameters["CollectionId"], parameters["UserId"]))["UserStatus"]
     return {
         "DisassociatedFaces": _face_ids(done),
         "UnsuccessfulFaceDisassociations": _failures(done),

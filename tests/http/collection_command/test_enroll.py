@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from face_comparison.cli import analyzers, inputs
-from face_comparison.cli.collection_access import RemoteCollections
+from face_comparison.cli.collection.access import RemoteCollections
 from face_comparison.cli.main import main
 from face_comparison.client import (
     Client,

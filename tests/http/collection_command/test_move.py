@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 from face_comparison.cli import analyzers
-from face_comparison.cli.collection_access import LocalCollections, RemoteCollections
+from face_comparison.cli.collection.access import LocalCollections, RemoteCollections
 from support.analyzer import NarrowAnalyzer
 from support.fake_manifest import fake_manifest
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from face_comparison.cli.collection import people_of, user_id_of
+from face_comparison.cli.collection.people import people_of, user_id_of
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from face_comparison.server.ranking import Ranking
 from face_comparison.server.wsgi_call import Reply, call_application
 from face_comparison.serving.memory_budget import SMALL_BYTES
 from face_comparison.web import environ as keys
-from face_comparison.web.collections import is_collection_path
+from face_comparison.web.collection_paths import is_collection_path
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication

@@ -20,6 +20,9 @@ ERASE: Permission = "erase"
 ADMIN: Permission = "admin"
 """Create, delete and export collections. It does not imply the others."""
 
+READ: tuple[Permission, ...] = (SEARCH, ENROLL, ERASE, ADMIN)
+"""Any permission for collections includes listing and describing them."""
+
 PERMISSIONS: tuple[Permission, ...] = get_args(Permission)
 ALL: frozenset[Permission] = frozenset(PERMISSIONS)
 
@@ -45,7 +48,7 @@ def split_permissions(text: str) -> tuple[str, frozenset[Permission]]:
 
 
 def check_permissions(granted: frozenset[Permission], required: tuple[Permission, ...]) -> None:
-    """Checks that at least one of the wanted permissions is granted; an empty list permits everyone.
+    """Checks that at least one of the required permissions is granted; an empty list permits everyone.
 
     Raises:
         Forbidden: None of them is granted.

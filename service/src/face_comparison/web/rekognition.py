@@ -1,9 +1,8 @@
-"""The route for Amazon Rekognition clients, and the verification of their signatures."""
+"""The route for Amazon Rekognition clients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, g, request
@@ -11,19 +10,17 @@ from flask import Flask, Response, g, request
 from face_comparison.api.encoding import JSON, encode
 from face_comparison.api.limits import MAX_FACES
 from face_comparison.collections.service import CollectionService
-from face_comparison.errors import FaceComparisonError, Forbidden, PackagesMissing
+from face_comparison.errors import FaceComparisonError, PackagesMissing
 from face_comparison.rekognition.faults import RekognitionFault, fault_of
-from face_comparison.rekognition.signature import parse_authorization, signer, verify_signature
 from face_comparison.serving.admission import Permit
 from face_comparison.serving.face_service import FaceService
-from face_comparison.web.auth import ApiKeys
-from face_comparison.web.collections import READ, Endpoint, audited, measured_search, note
-from face_comparison.web.permissions import ADMIN, DETECT, ENROLL, ERASE, SEARCH, Permission
+from face_comparison.web.collections.audit import audited, measured_search, note
+from face_comparison.web.endpoint import Endpoint
+from face_comparison.web.permissions import ADMIN, DETECT, ENROLL, ERASE, READ, SEARCH, Permission
 from face_comparison.web.request_body import Received
-from face_comparison.web.request_gate import RequestGate
+from face_comparison.web.signed_requests import BOTOCORE_MISSING
 
 MEDIA_TYPE = "application/x-amz-json-1.1"
-MISSING = "requests from AWS clients require botocore: pip install 'face-comparison[s3]'"
 
 PERMISSIONS: Mapping[str, tuple[Permission, ...]] = {
     "CompareFaces": (DETECT,),
@@ -68,7 +65,7 @@ def _call(endpoint: Endpoint, faces: FaceService, collections: CollectionService
         # Imported here because botocore requires the extra `s3`, and most services never have such clients.
         from face_comparison.rekognition import operations, service_model  # noqa: PLC0415
     except ModuleNotFoundError:
-        raise PackagesMissing(MISSING) from None
+        raise PackagesMissing(BOTOCORE_MISSING) from None
 
     operation = service_model.parse_target(request.headers.get("X-Amz-Target", ""), operations.OPERATIONS)
 
@@ -98,11 +95,6 @@ def _note_result(service: CollectionService, parameters: Mapping[str, Any], resu
             note(faces=len(result[name]))
 
 
-def is_rekognition_request() -> bool:
-    """Returns whether the current request is from a Rekognition client, which expects errors in its own format."""
-    return request.endpoint == "rekognition"
-
-
 def error_response(error: FaceComparisonError) -> Response:
     """Returns an error in Rekognition's format."""
     return fault_response(fault_of(error))
@@ -117,32 +109,3 @@ def fault_response(fault: RekognitionFault) -> Response:
     response.headers["x-amzn-ErrorType"] = fault.name
     response.headers["x-amzn-RequestId"] = g.request_id
     return response
-
-
-def verify_signed_request(keys: ApiKeys, gate: RequestGate, body: Received) -> None:
-    """Verifies the signature of the current request if it is signed.
-
-    Args:
-        keys: The API keys.
-        gate: Counts failed attempts.
-        body: The complete body of the request.
-
-    Raises:
-        RekognitionFault: The signature of a Rekognition client is not valid.
-        Forbidden: The signature of another client is not valid.
-        Overloaded: Too many failed attempts came from this address.
-        PackagesMissing: botocore is not installed.
-    """
-    if signer(request.headers) is None:
-        return
-    target = request.environ.get("RAW_URI") or request.full_path.removesuffix("?")
-    try:
-        claimed = parse_authorization(request.headers.get("Authorization", ""))
-        verify_signature(claimed, request.method, target, dict(request.headers), body, keys.secret, datetime.now(UTC))
-    except ModuleNotFoundError:
-        raise PackagesMissing(MISSING) from None
-    except RekognitionFault as fault:
-        gate.count_failure(request.remote_addr or "", "signature")
-        if is_rekognition_request():
-            raise
-        raise Forbidden(fault.message) from None

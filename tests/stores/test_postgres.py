@@ -15,11 +15,12 @@ import pytest
 
 from devtools.k8s.controlplane import attempts
 from devtools.postgres import PostgresServer
-from face_comparison.collections.stores import Store, migrations, open_store, postgres_connections
+from face_comparison.collections.stores import Store, migrations, open_store
 from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.migrations import scripts
 from face_comparison.collections.stores.postgres import PostgresStore
-from face_comparison.collections.stores.postgres_connections import Connections, is_hnsw_safe
+from face_comparison.collections.stores.postgres import connections as postgres_connections
+from face_comparison.collections.stores.postgres.connections import Connections, is_hnsw_safe
 from face_comparison.collections.values import Purge
 from face_comparison.errors import StoreUnavailable
 from support.served import until

@@ -18,7 +18,7 @@ from devtools.bench_collections import random_vectors as many_vectors
 from face_comparison.collections.stores import Store, open_store
 from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.sqlite import SqliteStore
-from face_comparison.collections.stores.sqlite_connections import Connections
+from face_comparison.collections.stores.sqlite.connections import Connections
 from face_comparison.errors import CollectionFull, InvalidSettings, StoreUnavailable
 from support.vectors import NOW, collection, face, random_vectors, vector_of
 
@@ -96,7 +96,7 @@ def test_call_above_limit_enrolls_nothing(store: Store) -> None:
 
 
 def test_copy_is_reloaded_after_missed_changes(store: Store, other: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("face_comparison.collections.stores.sqlite_gallery.KEPT_CHANGES", 5)
+    monkeypatch.setattr("face_comparison.collections.stores.sqlite.gallery_copies.KEPT_CHANGES", 5)
     store.create_collection(collection())
     store.add_faces("staff", [face("a")])
     other.nearest("staff", random_vectors(1), limit=1)

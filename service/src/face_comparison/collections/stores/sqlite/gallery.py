@@ -4,7 +4,7 @@ This is a cache of the database. Rows are stored in blocks, so that growing does
 their ids, which the database assigns in ascending order. Removed rows are overwritten immediately; when they make up a
 quarter of all rows, the rows are compacted.
 
-`np.unique` is avoided here and in `sqlite_gallery`: its first call imports numpy's masked arrays, 5 MB per worker.
+`np.unique` is avoided here and in `gallery_copies`: its first call imports numpy's masked arrays, 5 MB per worker.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from face_comparison.collections.stores.gallery import Gallery
+from face_comparison.collections.stores.sqlite.gallery import Gallery
 
 KEPT_CHANGES = 100_000
 """Number of changes that are kept in the database. A worker that has missed more than that reloads its copy."""

@@ -18,9 +18,9 @@ from devtools.postgres import PostgresServer
 from face_comparison.collections.stores import Store, migrations, open_store
 from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.migrations import scripts
-from face_comparison.collections.stores.postgres import PostgresStore
-from face_comparison.collections.stores.postgres import connections as postgres_connections
-from face_comparison.collections.stores.postgres.connections import Connections, is_hnsw_safe
+from face_comparison.collections.stores.postgres import PostgresStore, schema
+from face_comparison.collections.stores.postgres.connections import Connections
+from face_comparison.collections.stores.postgres.schema import is_hnsw_safe
 from face_comparison.collections.values import Purge
 from face_comparison.errors import StoreUnavailable
 from support.served import until
@@ -208,7 +208,7 @@ def test_versions_of_pgvector_with_known_corruption_are_not_indexed(version: str
 
 
 def test_old_pgvector_is_explained(opened: Callable[..., Store], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(f"{postgres_connections.__name__}.OLDEST_PGVECTOR", (99, 1, 0))
+    monkeypatch.setattr(schema, "OLDEST_PGVECTOR", (99, 1, 0))
     with pytest.raises(StoreUnavailable, match=r"pgvector \d+\.\d+\.\d+, and at least 99\.1\.0 is needed"):
         opened().get_collection("staff")
 
@@ -381,7 +381,7 @@ def test_migration_does_not_block_searches(
     """A statement that waits for a table makes all later ones wait behind it."""
     store.create_collection(collection())
     store.add_faces("staff", [face("a")])
-    monkeypatch.setattr(f"{postgres_connections.__name__}._MIGRATION_LOCK_SECONDS", 1)
+    monkeypatch.setattr(schema, "_MIGRATION_LOCK_SECONDS", 1)
     known = scripts("postgres")
     monkeypatch.setattr(migrations, "scripts", lambda _: (*known, "ALTER TABLE face ADD COLUMN note text"))
     newer = opened()

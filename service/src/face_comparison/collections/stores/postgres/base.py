@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from face_comparison.collections.stores.postgres.connections import (
-    Connections,
-)
+from face_comparison.collections.stores.postgres.connections import Connections
 
 
 class PostgresBase:

@@ -5,18 +5,11 @@ from __future__ import annotations
 from psycopg.types.json import Jsonb
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.base import (
-    ErasureRequest,
-)
+from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.postgres import rows
 from face_comparison.collections.stores.postgres.base import PostgresBase
-from face_comparison.collections.stores.postgres.neighbors import (
-    index_name,
-)
-from face_comparison.collections.values import (
-    Collection,
-    Erasure,
-)
+from face_comparison.collections.stores.postgres.neighbors import index_name
+from face_comparison.collections.values import Collection, Erasure
 
 
 class PostgresCollections(PostgresBase):

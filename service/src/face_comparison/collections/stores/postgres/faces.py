@@ -7,24 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.base import (
-    ErasureRequest,
-    RequestToken,
-)
+from face_comparison.collections.stores.base import ErasureRequest, RequestToken
 from face_comparison.collections.stores.postgres import rows
 from face_comparison.collections.stores.postgres.base import PostgresBase
-from face_comparison.collections.stores.postgres.connections import (
-    Connection,
-)
-from face_comparison.collections.stores.postgres.neighbors import (
-    nearest,
-)
-from face_comparison.collections.values import (
-    AddedFace,
-    Erasure,
-    Neighbor,
-    StoredFace,
-)
+from face_comparison.collections.stores.postgres.neighbors import nearest
+from face_comparison.collections.stores.postgres.queries import Connection
+from face_comparison.collections.values import AddedFace, Erasure, Neighbor, StoredFace
 
 
 class PostgresFaces(PostgresBase):

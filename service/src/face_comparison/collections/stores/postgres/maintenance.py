@@ -10,25 +10,13 @@ from typing import Any
 import psycopg
 
 from face_comparison.collections.stores import columns, migrations
-from face_comparison.collections.stores.base import (
-    TOKEN_LIFETIME,
-    ErasureRequest,
-)
+from face_comparison.collections.stores.base import TOKEN_LIFETIME, ErasureRequest
 from face_comparison.collections.stores.postgres import rows
 from face_comparison.collections.stores.postgres.base import PostgresBase
-from face_comparison.collections.stores.postgres.connections import (
-    Connection,
-    pgvector_version,
-    scalar,
-)
-from face_comparison.collections.stores.postgres.neighbors import (
-    build_index,
-    has_valid_index,
-)
-from face_comparison.collections.values import (
-    Erasure,
-    Purge,
-)
+from face_comparison.collections.stores.postgres.neighbors import build_index, has_valid_index
+from face_comparison.collections.stores.postgres.queries import Connection, scalar
+from face_comparison.collections.stores.postgres.schema import pgvector_version
+from face_comparison.collections.values import Erasure, Purge
 from face_comparison.errors import CollectionNotFound, StoreUnavailable
 
 SCRUB_LOCK, INDEX_LOCK = 7_014_312_092, 7_014_312_093  # arbitrary numbers that other programs do not use

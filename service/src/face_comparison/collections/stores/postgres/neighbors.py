@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.postgres.connections import Connection, scalar
+from face_comparison.collections.stores.postgres.queries import Connection, scalar
 from face_comparison.collections.stores.postgres.rows import read_face
 from face_comparison.collections.values import Grouping, Neighbor
 

@@ -13,7 +13,7 @@ from psycopg.types.json import Jsonb
 
 from face_comparison.collections.stores import columns
 from face_comparison.collections.stores.base import ErasureRequest, RequestToken
-from face_comparison.collections.stores.postgres.connections import Connection, scalar
+from face_comparison.collections.stores.postgres.queries import Connection, scalar
 from face_comparison.collections.values import Collection, Erasure, StoredFace, User, Vector
 
 FACE = columns.FACE.format(user=columns.USER_OF_FACE)

@@ -9,14 +9,8 @@ from numpy.typing import NDArray
 
 from face_comparison.collections.stores.postgres import rows
 from face_comparison.collections.stores.postgres.base import PostgresBase
-from face_comparison.collections.stores.postgres.neighbors import (
-    approximately_nearest,
-    nearest,
-)
-from face_comparison.collections.values import (
-    Grouping,
-    Nearest,
-)
+from face_comparison.collections.stores.postgres.neighbors import approximately_nearest, nearest
+from face_comparison.collections.values import Grouping, Nearest
 
 
 class PostgresSearches(PostgresBase):

@@ -9,18 +9,10 @@ from typing import Any
 from psycopg.types.json import Jsonb
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.base import (
-    UNCHANGED,
-    ErasureRequest,
-    RequestToken,
-    Unchanged,
-)
+from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, RequestToken, Unchanged
 from face_comparison.collections.stores.postgres import rows
 from face_comparison.collections.stores.postgres.base import PostgresBase
-from face_comparison.collections.values import (
-    Erasure,
-    User,
-)
+from face_comparison.collections.values import Erasure, User
 
 
 class PostgresUsers(PostgresBase):

@@ -13,9 +13,7 @@ from face_comparison.collections.stores import columns, migrations
 from face_comparison.collections.stores.sqlite import rows
 from face_comparison.collections.stores.sqlite.connections import Connections
 from face_comparison.collections.stores.sqlite.gallery_copies import Galleries
-from face_comparison.collections.values import (
-    Erasure,
-)
+from face_comparison.collections.values import Erasure
 from face_comparison.errors import InvalidSettings, StoreUnavailable
 
 FILE = "collections.db"

@@ -6,15 +6,10 @@ import json
 import sqlite3
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.base import (
-    ErasureRequest,
-)
+from face_comparison.collections.stores.base import ErasureRequest
 from face_comparison.collections.stores.sqlite import rows
 from face_comparison.collections.stores.sqlite.base import SqliteBase
-from face_comparison.collections.values import (
-    Collection,
-    Erasure,
-)
+from face_comparison.collections.values import Collection, Erasure
 
 
 class SqliteCollections(SqliteBase):

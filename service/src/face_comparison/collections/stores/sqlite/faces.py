@@ -8,19 +8,11 @@ from collections.abc import Collection as Container
 from collections.abc import Sequence
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.base import (
-    ErasureRequest,
-    RequestToken,
-)
+from face_comparison.collections.stores.base import ErasureRequest, RequestToken
 from face_comparison.collections.stores.sqlite import rows
 from face_comparison.collections.stores.sqlite.base import SqliteBase
 from face_comparison.collections.stores.sqlite.gallery_copies import forget_old_changes
-from face_comparison.collections.values import (
-    AddedFace,
-    Erasure,
-    Neighbor,
-    StoredFace,
-)
+from face_comparison.collections.values import AddedFace, Erasure, Neighbor, StoredFace
 from face_comparison.errors import CollectionFull
 from face_comparison.plurals import count_noun
 

@@ -7,17 +7,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from face_comparison.collections.stores import columns, migrations
-from face_comparison.collections.stores.base import (
-    TOKEN_LIFETIME,
-    ErasureRequest,
-)
+from face_comparison.collections.stores.base import TOKEN_LIFETIME, ErasureRequest
 from face_comparison.collections.stores.sqlite import rows
 from face_comparison.collections.stores.sqlite.base import SqliteBase
-from face_comparison.collections.values import (
-    Collection,
-    Erasure,
-    Purge,
-)
+from face_comparison.collections.values import Collection, Erasure, Purge
 
 
 class SqliteMaintenance(SqliteBase):

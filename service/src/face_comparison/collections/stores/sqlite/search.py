@@ -10,11 +10,7 @@ from numpy.typing import NDArray
 
 from face_comparison.collections.stores.sqlite import rows
 from face_comparison.collections.stores.sqlite.base import SqliteBase
-from face_comparison.collections.values import (
-    Grouping,
-    Nearest,
-    Neighbor,
-)
+from face_comparison.collections.values import Grouping, Nearest, Neighbor
 
 
 class SqliteSearches(SqliteBase):

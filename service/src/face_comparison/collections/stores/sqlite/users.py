@@ -9,18 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from face_comparison.collections.stores import columns
-from face_comparison.collections.stores.base import (
-    UNCHANGED,
-    ErasureRequest,
-    RequestToken,
-    Unchanged,
-)
+from face_comparison.collections.stores.base import UNCHANGED, ErasureRequest, RequestToken, Unchanged
 from face_comparison.collections.stores.sqlite import rows
 from face_comparison.collections.stores.sqlite.base import SqliteBase
-from face_comparison.collections.values import (
-    Erasure,
-    User,
-)
+from face_comparison.collections.values import Erasure, User
 
 
 class SqliteUsers(SqliteBase):

@@ -111,11 +111,11 @@ def test_concurrent_requests_share_one_reading() -> None:
     now = iter(range(1, 100))
     readings = iter(range(100))
     exposition = metrics.Exposition(lambda: b"%d" % next(readings), clock=lambda: float(next(now)))
-    assert exposition.text(asked=0.5) == b"0"  # began at 1
-    assert exposition.text(asked=0.9) == b"0"
-    assert exposition.text(asked=1.5) == b"1"  # began at 2
-    assert [exposition.text(asked=asked) for asked in (1.6, 1.9, 0.1)] == [b"1"] * 3
-    assert exposition.text(asked=2.5) == b"2"
+    assert exposition.text(since=0.5) == b"0"  # began at 1
+    assert exposition.text(since=0.9) == b"0"
+    assert exposition.text(since=1.5) == b"1"  # began at 2
+    assert [exposition.text(since=asked) for asked in (1.6, 1.9, 0.1)] == [b"1"] * 3
+    assert exposition.text(since=2.5) == b"2"
 
 
 def test_failed_reading_is_not_shared() -> None:
@@ -129,5 +129,5 @@ def test_failed_reading_is_not_shared() -> None:
 
     exposition = metrics.Exposition(generate, clock=lambda: 1.0)
     with pytest.raises(ValueError, match="files"):
-        exposition.text(asked=0.5)
-    assert exposition.text(asked=0.5) == b"fine"
+        exposition.text(since=0.5)
+    assert exposition.text(since=0.5) == b"fine"

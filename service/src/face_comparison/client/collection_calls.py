@@ -26,7 +26,7 @@ from ..api.collections import (
     UserPage,
     VerifyResponse,
 )
-from .calls import given
+from .calls import without_none
 from .images import subject_fields
 
 _T = TypeVar("_T")
@@ -107,7 +107,7 @@ class CollectionCalls:
         return Request("DELETE", self.path, None, Erasure)
 
     def enroll(self, image: Any, **options: Any) -> Request[EnrollResponse]:
-        """Enrolls faces. options: fields of the request; None: not given."""
+        """Enrolls faces. options: fields of the request; None: not set."""
         return _post(f"{self.path}/faces", {**subject_fields(image), **options}, EnrollResponse)
 
     def search(self, image: Any, user_ids: Iterable[str] | None, **options: Any) -> Request[SearchResponse]:
@@ -208,7 +208,7 @@ def batches(lines: Iterable[bytes]) -> Iterator[list[bytes]]:
 
 
 def _post(path: str, fields: Mapping[str, Any], response_type: type[_T]) -> Request[_T]:
-    return Request("POST", path, msgspec.msgpack.encode(given(fields)), response_type)
+    return Request("POST", path, msgspec.msgpack.encode(without_none(fields)), response_type)
 
 
 def _time(value: Any) -> Any:

@@ -82,7 +82,7 @@ def test_extracting_images_does_not_change_result(body):
         found = {}
         for least in (1, 10**9):
             with pytest.MonkeyPatch.context() as patched:
-                patched.setattr(json_form, "_WORTH_CUTTING", least)
+                patched.setattr(json_form, "MIN_EXTRACT_BYTES", least)
                 found[least] = outcome(lambda read=read: read(body))
         assert found[1] == found[10**9]
 
@@ -90,10 +90,10 @@ def test_extracting_images_does_not_change_result(body):
 def test_only_long_images_are_extracted():
     data = bytes(range(256)) * 200
     for text in (base64.b64encode(data), b"data:image/jpeg;base64," + base64.b64encode(data)):
-        notation = json_form.JsonNotation(b'{"img":"%s"}' % text)
-        assert notation._images == [data]
-        assert len(notation._body) < 100
-    assert json_form.JsonNotation(b'{"img":"AAAA"}')._images == []
+        parsed = json_form.JsonBody(b'{"img":"%s"}' % text)
+        assert parsed._images == [data]
+        assert len(parsed._body) < 100
+    assert json_form.JsonBody(b'{"img":"AAAA"}')._images == []
 
 
 def test_caller_cannot_forge_placeholder():

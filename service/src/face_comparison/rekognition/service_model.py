@@ -89,15 +89,17 @@ def _structure(shape: StructureShape, raw: bytes | bytearray | memoryview | msgs
     try:
         found = _decoder(shape.name).decode(raw)
     except msgspec.ValidationError:
-        what = path.removesuffix(".") or "the body"
+        location = path.removesuffix(".") or "the body"
         raise RekognitionFault(
-            "SerializationException", f"{what} must be {'a JSON' if not path else 'an'} object"
+            "SerializationException", f"{location} must be {'a JSON' if not path else 'an'} object"
         ) from None
-    given = {name: member for name in shape.members if bytes(memoryview(member := getattr(found, name))[:5]) != b"null"}
+    present = {
+        name: member for name in shape.members if bytes(memoryview(member := getattr(found, name))[:5]) != b"null"
+    }
     for name in shape.required_members:
-        if name not in given:
+        if name not in present:
             raise _invalid(f"{path}{name}", "is required")
-    return {name: _member(shape.members[name], member, f"{path}{name}") for name, member in given.items()}
+    return {name: _member(shape.members[name], member, f"{path}{name}") for name, member in present.items()}
 
 
 def _member(shape: Shape, raw: msgspec.Raw, path: str) -> Any:
@@ -153,9 +155,9 @@ def _value(shape: Shape, value: Any, path: str) -> Any:
 
 
 def _number(shape: Shape, value: Any, path: str) -> int | float:
-    whole = shape.type_name in ("integer", "long")
-    if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)):
-        raise RekognitionFault("SerializationException", f"{path} must be {'an integer' if whole else 'a number'}")
+    is_integer = shape.type_name in ("integer", "long")
+    if isinstance(value, bool) or not isinstance(value, int if is_integer else (int, float)):
+        raise RekognitionFault("SerializationException", f"{path} must be {'an integer' if is_integer else 'a number'}")
     _check_bounds(shape, value, path, "")
     return value
 
@@ -179,9 +181,9 @@ def _compile_pattern(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern)
 
 
-def _check_type(value: Any, expected: type, path: str, words: str) -> Any:
+def _check_type(value: Any, expected: type, path: str, expectation: str) -> Any:
     if not isinstance(value, expected):
-        raise RekognitionFault("SerializationException", f"{path} must be {words}")
+        raise RekognitionFault("SerializationException", f"{path} must be {expectation}")
     return value
 
 

@@ -28,11 +28,11 @@ from face_comparison.fetching.urls import MAX_LENGTH
 from face_comparison.wire.formats import (
     Buffer,
     Fields,
-    Inline,
+    InlineImage,
     compare_fields,
     detect_fields,
     image_instead_of_address,
-    spelled_number,
+    parse_number,
 )
 from face_comparison.wire.formats.shapes import ComparisonShape, ImageShape, check_spelling, fields_of
 
@@ -101,7 +101,7 @@ def detect_request(body: Buffer, content_type: str, query: Mapping[str, str]) ->
         InvalidBase64: The image is not base64.
     """
     check_spelling(query, fields_of(ImageShape))
-    from_query = _detect_parameters({name: spelled_number(text) if text else text for name, text in query.items()})
+    from_query = _detect_parameters({name: parse_number(text) if text else text for name, text in query.items()})
     fields = detect_fields(body, content_type)
     image = _image(fields)
     if image is None:
@@ -262,7 +262,7 @@ def _image(fields: Fields) -> Image | None:
             raise InvalidParameter(f"url must be at most {MAX_LENGTH} characters long")
         return Url(url)
     img = fields.get("img")
-    if img is not None and not isinstance(img, Inline):
+    if img is not None and not isinstance(img, InlineImage):
         raise InvalidParameter("img must be text: the image in base64")
     return None if img is None else img.data()
 

@@ -17,22 +17,22 @@ from face_comparison.api.limits import MAX_TARGETS
 from face_comparison.errors import FaceComparisonError, InvalidParameter
 from face_comparison.image.formats import START_BYTES, find_format, is_base64, is_image
 from face_comparison.wire.formats import multipart, urlencoded
-from face_comparison.wire.formats.json import JsonNotation
-from face_comparison.wire.formats.msgpack import MessagePackNotation
+from face_comparison.wire.formats.json import JsonBody
+from face_comparison.wire.formats.msgpack import MessagePackBody
 from face_comparison.wire.formats.shapes import (
     Buffer,
     ComparisonShape,
     Fields,
     ImageShape,
-    Inline,
+    InlineImage,
     S,
     SubjectShape,
     check_spelling,
     fields_of,
     image_instead_of_address,
     image_or_base64,
-    is_no_object,
-    spelled_number,
+    is_not_an_object,
+    parse_number,
 )
 from face_comparison.wire.turns import parsing
 
@@ -40,13 +40,13 @@ __all__ = [
     "MESSAGE_PACK_TYPES",
     "Buffer",
     "Fields",
-    "Inline",
+    "InlineImage",
     "compare_fields",
     "detect_fields",
     "form_of",
     "image_instead_of_address",
     "object_fields",
-    "spelled_number",
+    "parse_number",
 ]
 
 Form = Literal["json", "msgpack", "multipart", "urlencoded", "image"]
@@ -87,14 +87,14 @@ def detect_fields(body: Buffer, content_type: str) -> Fields:
     """
     form = form_of(content_type, body)
     if form == "image":
-        return {"img": Inline(partial(image_or_base64, body))}
+        return {"img": InlineImage(partial(image_or_base64, body))}
     with parsing(len(body)):
         if form == "multipart":
             return multipart.detect_fields(body, content_type)
         if form == "urlencoded":
             return urlencoded.detect_fields(body)
-        notation = _notation(form, body)
-        return _plain(notation, notation.root(ImageShape))
+        parsed = _open_body(form, body)
+        return _plain(parsed, parsed.decode_root(ImageShape))
 
 
 def compare_fields(body: Buffer, content_type: str) -> Fields:
@@ -112,24 +112,24 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
     with parsing(len(body)):
         if form == "multipart":
             return multipart.compare_fields(body, content_type)
-        return _comparison(_notation(form, body))
+        return _comparison(_open_body(form, body))
 
 
-def _comparison(notation: _Notation) -> Fields:
-    shape: Any = notation.root(ComparisonShape)
-    names = (name for name in ComparisonShape.__struct_fields__ if notation.given(getattr(shape, name)))
+def _comparison(parsed: _BodyFormat) -> Fields:
+    shape: Any = parsed.decode_root(ComparisonShape)
+    names = (name for name in ComparisonShape.__struct_fields__ if parsed.is_present(getattr(shape, name)))
     check_spelling(names, fields_of(ComparisonShape))
-    if notation.given(shape.targets):
-        given = notation.items(shape.targets)
-        if len(given) > MAX_TARGETS:
-            raise InvalidParameter(f"targets must contain at most {MAX_TARGETS} objects, not {len(given)}")
-        targets = [_subject(notation, raw) for raw in given]
+    if parsed.is_present(shape.targets):
+        items = parsed.items(shape.targets)
+        if len(items) > MAX_TARGETS:
+            raise InvalidParameter(f"targets must contain at most {MAX_TARGETS} objects, not {len(items)}")
+        targets = [_subject(parsed, raw) for raw in items]
     else:
-        targets = [_subject(notation, shape.target)] if notation.given(shape.target) else []
+        targets = [_subject(parsed, shape.target)] if parsed.is_present(shape.target) else []
     return {
-        "source": _subject(notation, shape.source) if notation.given(shape.source) else None,
+        "source": _subject(parsed, shape.source) if parsed.is_present(shape.source) else None,
         "targets": targets,
-        "threshold": notation.value("threshold", shape.threshold),
+        "threshold": parsed.value("threshold", shape.threshold),
     }
 
 
@@ -147,9 +147,9 @@ def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, null
         InvalidParameter: The body is malformed in another way.
     """
     with parsing(len(body)):
-        notation = _notation(form, body)
-        root = notation.root(shape)
-        found = dict(_plain(notation, root))
+        parsed = _open_body(form, body)
+        root = parsed.decode_root(shape)
+        found = dict(_plain(parsed, root))
     if nulls:
         names = [name for name in shape.__struct_fields__ if memoryview(getattr(root, name))]
         check_spelling(names, fields_of(shape))
@@ -157,10 +157,10 @@ def object_fields(form: Form, body: Buffer, shape: type[msgspec.Struct], *, null
     return found
 
 
-class _Notation(Protocol):
+class _BodyFormat(Protocol):
     """A format with named values. A `raw` argument is one of the values as encoded in the body."""
 
-    def root(self, shape: type[S]) -> S:
+    def decode_root(self, shape: type[S]) -> S:
         """Returns the top-level fields of the body.
 
         Raises:
@@ -169,11 +169,11 @@ class _Notation(Protocol):
         """
         ...
 
-    def shaped(self, raw: Raw, shape: type[S]) -> S:
+    def decode_object(self, raw: Raw, shape: type[S]) -> S:
         """Returns the fields of an object in the body."""
         ...
 
-    def given(self, raw: Raw) -> bool:
+    def is_present(self, raw: Raw) -> bool:
         """Returns whether the value is present and not null."""
         ...
 
@@ -182,7 +182,7 @@ class _Notation(Protocol):
         ...
 
     def image(self, raw: Raw) -> Any:
-        """Returns an `Inline` for text or bytes, None for an empty value, and any other value itself."""
+        """Returns an `InlineImage` for text or bytes, None for an empty value, and any other value itself."""
         ...
 
     def items(self, raw: Raw) -> list[Raw]:
@@ -190,20 +190,20 @@ class _Notation(Protocol):
         ...
 
 
-def _notation(form: Form, body: Buffer) -> _Notation:
-    return MessagePackNotation(body) if form == "msgpack" else JsonNotation(body)
+def _open_body(form: Form, body: Buffer) -> _BodyFormat:
+    return MessagePackBody(body) if form == "msgpack" else JsonBody(body)
 
 
-def _plain(notation: _Notation, shape: msgspec.Struct) -> Fields:
-    given = {name: raw for name in shape.__struct_fields__ if notation.given(raw := getattr(shape, name))}
-    check_spelling(given, fields_of(type(shape)))
-    return {name: notation.image(raw) if name == "img" else notation.value(name, raw) for name, raw in given.items()}
+def _plain(parsed: _BodyFormat, shape: msgspec.Struct) -> Fields:
+    present = {name: raw for name in shape.__struct_fields__ if parsed.is_present(raw := getattr(shape, name))}
+    check_spelling(present, fields_of(type(shape)))
+    return {name: parsed.image(raw) if name == "img" else parsed.value(name, raw) for name, raw in present.items()}
 
 
-def _subject(notation: _Notation, raw: Raw) -> Fields | FaceComparisonError:
+def _subject(parsed: _BodyFormat, raw: Raw) -> Fields | FaceComparisonError:
     try:
-        return _plain(notation, notation.shaped(raw, SubjectShape))
+        return _plain(parsed, parsed.decode_object(raw, SubjectShape))
     except FaceComparisonError as error:
-        if is_no_object(error.__cause__):
+        if is_not_an_object(error.__cause__):
             return InvalidParameter("must be an object with url, img or face_hash")
         return error

@@ -16,12 +16,12 @@ from face_comparison.wire.formats.shapes import (
     LIST_FIELDS,
     Buffer,
     Fields,
-    Inline,
+    InlineImage,
     check_count,
     check_spelling,
     fields_of,
     image_or_base64,
-    spelled_number,
+    parse_number,
 )
 from face_comparison.wire.turns import parsing
 
@@ -50,15 +50,15 @@ def image_fields(
     found: dict[str, Any] = {name: _spelled(name, text, texts) for name, text in query.items() if name in known}
     form = formats.form_of(content_type, body)
     if form == "image":
-        found["img"] = Inline(partial(image_or_base64, body))
+        found["img"] = InlineImage(partial(image_or_base64, body))
     elif form in ("multipart", "urlencoded"):
         with parsing(len(body)):
-            given: Mapping[str, Any] = (
+            values: Mapping[str, Any] = (
                 multipart.image_and_texts(body, content_type, known)
                 if form == "multipart"
                 else urlencoded.image_and_texts(body, known)
             )
-        for name, value in given.items():
+        for name, value in values.items():
             found[name] = _spelled(name, value, texts) if isinstance(value, str) else value
     else:
         found.update(formats.object_fields(form, body, shape))
@@ -95,4 +95,4 @@ def _spelled(name: str, text: str, texts: Container[str]) -> Any:
     if name in LIST_FIELDS:
         check_count(name, 1 + text.count(","))
         return [item.strip() for item in text.split(",")] if text.strip() else None
-    return spelled_number(text)
+    return parse_number(text)

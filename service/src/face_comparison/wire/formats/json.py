@@ -23,10 +23,10 @@ from face_comparison.wire import base64_text
 from face_comparison.wire.formats.shapes import (
     MAX_ITEMS,
     Buffer,
-    Inline,
+    InlineImage,
     S,
     check_count,
-    is_no_object,
+    is_not_an_object,
     items,
     short,
     too_many,
@@ -34,29 +34,29 @@ from face_comparison.wire.formats.shapes import (
 from face_comparison.wire.turns import parsing
 
 _MOST_COMMAS = MAX_TARGETS * (HASH_SIZE + 32)
-_WORTH_CUTTING = 16 * 1024
+MIN_EXTRACT_BYTES = 16 * 1024
 _PART_BYTES = 64 * 1024
 _LONGEST_ESCAPE = len(r"\u002B")
 _KEY = b'"img"'
 _MAX_KEYS = 4 * MAX_TARGETS  # images after these are parsed like any other text
 # Placeholder for an image in the body. It is not base64, and no caller can guess it.
-_MARK = f'"!{secrets.token_hex(16)}:'.encode()
+_PLACEHOLDER = f'"!{secrets.token_hex(16)}:'.encode()
 
 
-class JsonNotation:
+class JsonBody:
     """One JSON body."""
 
     def __init__(self, body: Buffer) -> None:
-        self._body, self._images = _without_images(_utf8(body))
+        self._body, self._images = _extract_images(_utf8(body))
 
-    def root(self, shape: type[S]) -> S:
-        return self.shaped(self._body, shape)
+    def decode_root(self, shape: type[S]) -> S:
+        return self.decode_object(self._body, shape)
 
-    def shaped(self, raw: Buffer | Raw, shape: type[S]) -> S:
+    def decode_object(self, raw: Buffer | Raw, shape: type[S]) -> S:
         try:
             return msgspec.json.decode(raw, type=shape)
         except msgspec.ValidationError as error:
-            if is_no_object(error):
+            if is_not_an_object(error):
                 raise InvalidJson("the body must be a JSON object") from error
             raise InvalidParameter("the body contains a number that is out of range") from error
         except msgspec.DecodeError as error:
@@ -66,11 +66,11 @@ class JsonNotation:
         except (RecursionError, UnicodeError) as error:
             raise InvalidJson("the body is not valid JSON in UTF-8, or nested too deeply") from error
 
-    def given(self, raw: Raw) -> bool:
+    def is_present(self, raw: Raw) -> bool:
         return bytes(memoryview(raw)[:5]) not in (b"", b"null")
 
     def value(self, name: str, raw: Raw) -> Any:
-        if not self.given(raw):
+        if not self.is_present(raw):
             return None
         try:
             return decode_value(name, raw)
@@ -80,12 +80,12 @@ class JsonNotation:
             raise InvalidJson(f"{name} is not valid JSON in UTF-8") from None
 
     def image(self, raw: Raw) -> Any:
-        text = bytes(memoryview(raw)[: len(_MARK) + 10])
-        if text.startswith(_MARK):
-            return Inline(partial(self._images.__getitem__, int(text[len(_MARK) : -1])))
+        text = bytes(memoryview(raw)[: len(_PLACEHOLDER) + 10])
+        if text.startswith(_PLACEHOLDER):
+            return InlineImage(partial(self._images.__getitem__, int(text[len(_PLACEHOLDER) : -1])))
         if not text.startswith(b'"'):
             return self.value("img", raw)
-        return None if text == b'""' else Inline(partial(_decoded, raw))
+        return None if text == b'""' else InlineImage(partial(_decoded, raw))
 
     def items(self, raw: Raw) -> list[Raw]:
         if bytes(raw).count(b",") > _MOST_COMMAS:
@@ -132,7 +132,7 @@ def _utf8(body: Buffer) -> bytes | bytearray:
     return converted.getvalue()
 
 
-def _without_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[bytes]]:
+def _extract_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[bytes]]:
     """Replaces long base64 texts after `"img"` by numbered placeholders; returns the body and the decoded images.
 
     Base64 text contains neither quotes nor backslashes, so cutting it out changes neither string boundaries nor whether
@@ -148,10 +148,10 @@ def _without_images(body: bytes | bytearray) -> tuple[bytes | bytearray, list[by
         end = body.find(b'"', begin + 1) if begin >= 0 else -1
         if end < 0:
             break
-        if end - begin > _WORTH_CUTTING:
+        if end - begin > MIN_EXTRACT_BYTES:
             data = base64_text.decode_plain(view[begin + 1 : end])
             if data is not None:
-                pieces += [body[done:begin], _MARK, b'%d"' % len(images)]
+                pieces += [body[done:begin], _PLACEHOLDER, b'%d"' % len(images)]
                 images.append(data)
                 done = end + 1
         key = body.find(_KEY, end)

@@ -14,7 +14,7 @@ from face_comparison.wire import base64_text
 from face_comparison.wire.formats.shapes import (
     MAX_ITEMS,
     Buffer,
-    Inline,
+    InlineImage,
     S,
     check_count,
     image_or_base64,
@@ -27,16 +27,16 @@ _CONTAINERS = ("Metadata",)
 """Values that may contain others. An empty map of one byte becomes an object of 64 bytes."""
 
 
-class MessagePackNotation:
+class MessagePackBody:
     """One MessagePack body."""
 
     def __init__(self, body: Buffer) -> None:
         self._body = body
 
-    def root(self, shape: type[S]) -> S:
-        return self.shaped(self._body, shape)
+    def decode_root(self, shape: type[S]) -> S:
+        return self.decode_object(self._body, shape)
 
-    def shaped(self, raw: Buffer | Raw, shape: type[S]) -> S:
+    def decode_object(self, raw: Buffer | Raw, shape: type[S]) -> S:
         try:
             return msgspec.msgpack.decode(raw, type=shape)
         except msgspec.ValidationError as error:
@@ -44,11 +44,11 @@ class MessagePackNotation:
         except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
             raise InvalidParameter("the body is not valid MessagePack, or nested too deeply") from error
 
-    def given(self, raw: Raw) -> bool:
+    def is_present(self, raw: Raw) -> bool:
         return bytes(memoryview(raw)[:2]) not in (b"", b"\xc0")
 
     def value(self, name: str, raw: Raw) -> Any:
-        if not self.given(raw):
+        if not self.is_present(raw):
             return None
         try:
             short(name, raw)
@@ -69,9 +69,9 @@ class MessagePackNotation:
     def image(self, raw: Raw) -> Any:
         kind = memoryview(raw)[0]
         if kind in b"\xc4\xc5\xc6":  # bin 8, 16, 32
-            return Inline(lambda: image_or_base64(msgspec.msgpack.decode(raw, type=bytes)))
+            return InlineImage(lambda: image_or_base64(msgspec.msgpack.decode(raw, type=bytes)))
         if kind in b"\xd9\xda\xdb" or 0xA0 < kind <= 0xBF:  # str 8, 16, 32, or short and not empty
-            return Inline(partial(base64_text.decode, _text(raw)))
+            return InlineImage(partial(base64_text.decode, _text(raw)))
         return self.value("img", raw) or None
 
     def items(self, raw: Raw) -> list[Raw]:

@@ -24,13 +24,13 @@ from face_comparison.wire.formats.shapes import (
     ComparisonShape,
     Fields,
     ImageShape,
-    Inline,
+    InlineImage,
     SubjectShape,
     check_spelling,
     fields_of,
     image_or_base64,
+    parse_number,
     short,
-    spelled_number,
 )
 
 MAX_PARTS = 200
@@ -79,7 +79,7 @@ def compare_fields(body: Buffer, content_type: str) -> Fields:
     }
 
 
-def image_and_texts(body: Buffer, content_type: str, names: Collection[str]) -> dict[str, Inline | str | None]:
+def image_and_texts(body: Buffer, content_type: str, names: Collection[str]) -> dict[str, InlineImage | str | None]:
     """Reads `img` as an image and parts with these names as text; other parts are ignored.
 
     Raises:
@@ -88,8 +88,8 @@ def image_and_texts(body: Buffer, content_type: str, names: Collection[str]) -> 
     parts = _parts(body, content_type)
     check_spelling(parts, names)
     return {
-        name: _image(given[-1]) if name == "img" else _text(name, given)
-        for name, given in parts.items()
+        name: _image(values[-1]) if name == "img" else _text(name, values)
+        for name, values in parts.items()
         if name in names
     }
 
@@ -129,8 +129,8 @@ def _parts(body: Buffer, content_type: str) -> dict[str, list[_Part]]:
     view = memoryview(data)
     parts: dict[str, list[_Part]] = {}
     header_bytes = 0
-    for here, following in pairwise(_delimiters(data, delimiter)):
-        headers, begin = _headers(data, here.end, following.start)
+    for current, following in pairwise(_delimiters(data, delimiter)):
+        headers, begin = _headers(data, current.end, following.start)
         header_bytes += len(headers)
         if header_bytes > MAX_HEADER_BYTES:
             raise InvalidParameter(f"the headers of the form's parts are longer than {MAX_HEADER_BYTES} bytes together")
@@ -167,12 +167,12 @@ def _delimiters(data: bytes | bytearray, delimiter: bytes) -> Iterator[_Delimite
         raise InvalidParameter("the body is not valid multipart/form-data: it does not begin with its boundary")
     first = True
     for _ in range(MAX_PARTS + 1):
-        after = _AFTER_BOUNDARY.match(data, at + len(delimiter))
+        end_match = _AFTER_BOUNDARY.match(data, at + len(delimiter))
         content_end = at - len(_LINE_BREAK_BEFORE.search(data[max(0, at - 2) : at])[0])  # type: ignore[index]
-        if after is not None and (first or content_end < at):
-            yield _Delimiter(at, content_end, after.end())
+        if end_match is not None and (first or content_end < at):
+            yield _Delimiter(at, content_end, end_match.end())
             first = False
-            if after[0] == b"--":
+            if end_match[0] == b"--":
                 return
         at = data.find(delimiter, at + len(delimiter))
         if at < 0:
@@ -228,7 +228,7 @@ def _is_file(part: Field | File) -> bool:
 def _value(name: str, part: _Part) -> Any:
     if name == "img":
         return _image(part)
-    return part.text(name) if name == "url" else spelled_number(part.text(name))
+    return part.text(name) if name == "url" else parse_number(part.text(name))
 
 
 def _subject(part: _Part) -> Fields | FaceComparisonError:
@@ -252,17 +252,17 @@ def _object(content: memoryview) -> Fields:
     """
     try:
         shape = msgspec.json.decode(content, type=SubjectShape)
-        given = (name for name in SubjectShape.__struct_fields__ if memoryview(getattr(shape, name)))
-        check_spelling(given, fields_of(SubjectShape))
+        names = (name for name in SubjectShape.__struct_fields__ if memoryview(getattr(shape, name)))
+        check_spelling(names, fields_of(SubjectShape))
         names = [name for name in ("url", "face_hash", "FaceModelVersion") if memoryview(getattr(shape, name))]
         return {name: decode_value(name, getattr(shape, name)) for name in names}
     except (msgspec.MsgspecError, RecursionError, UnicodeError):
         raise InvalidParameter("a part of the form is not a valid JSON object with url or face_hash") from None
 
 
-def _image(part: _Part) -> Inline | None:
+def _image(part: _Part) -> InlineImage | None:
     if not part.content:
         return None
     if part.file or not bytes(part.content).isascii():
-        return Inline(partial(image_or_base64, part.content))
-    return Inline(partial(base64_text.decode, part.content))
+        return InlineImage(partial(image_or_base64, part.content))
+    return InlineImage(partial(base64_text.decode, part.content))

@@ -27,7 +27,7 @@ from face_comparison.wire import base64_text
 
 Buffer = bytes | bytearray | memoryview
 Fields = Mapping[str, Any]
-"""Field names and plain values, None for a value that is not given. Images are `Inline`."""
+"""Field names and plain values, None for a value that is not given. Images are `InlineImage`."""
 
 LIST_FIELDS = frozenset({"UserIds"})
 """Fields that are lists: in forms and queries, they are repeated, separated by commas, or given as a JSON array."""
@@ -45,7 +45,7 @@ _SHOWN_NAME = 40
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Inline:
+class InlineImage:
     """An image sent with the request. It is decoded only when needed, since a request with a URL does not need it."""
 
     content: Callable[[], bytes]
@@ -117,9 +117,9 @@ def check_spelling(names: Iterable[str], fields: Iterable[str]) -> None:
     """
     known = {_plain(field): field for field in fields if field not in _REQUIRED}
     for name in names:
-        meant = known.get(_plain(name))
-        if meant is not None and meant != name:
-            raise InvalidParameter(f"{name[:_SHOWN_NAME]!r} is not a field of this request: did you mean {meant}?")
+        field_name = known.get(_plain(name))
+        if field_name is not None and field_name != name:
+            raise InvalidParameter(f"{name[:_SHOWN_NAME]!r} is not a field of this request: did you mean {field_name}?")
 
 
 def _plain(name: str) -> str:
@@ -134,7 +134,7 @@ ComparisonShape = shape("source", "target", "targets", "threshold")
 S = TypeVar("S", bound=msgspec.Struct)
 
 
-def is_no_object(error: BaseException | None) -> bool:
+def is_not_an_object(error: BaseException | None) -> bool:
     """Returns whether msgspec found something other than an object."""
     return isinstance(error, msgspec.ValidationError) and str(error).startswith("Expected `object`")
 
@@ -192,13 +192,13 @@ def too_many() -> FaceComparisonError:
     return InvalidParameter(f"targets must contain at most {MAX_TARGETS} objects")
 
 
-def spelled_number(text: str) -> Any:
+def parse_number(text: str) -> Any:
     """Returns the number that a text spells, or the text itself, which is later rejected where a number is expected.
 
     Numbers as people and programs write them outside JSON are accepted, too: `.5`, `5.`, `+1`, `01`.
     """
-    spelled = text.strip()
+    stripped = text.strip()
     try:
-        return msgspec.json.decode(spelled.encode(), type=int | float)
+        return msgspec.json.decode(stripped.encode(), type=int | float)
     except (msgspec.DecodeError, UnicodeError):
-        return float(spelled) if _DECIMAL.fullmatch(spelled) else text or None
+        return float(stripped) if _DECIMAL.fullmatch(stripped) else text or None

@@ -14,10 +14,10 @@ from face_comparison.wire.formats.shapes import (
     Buffer,
     Fields,
     ImageShape,
-    Inline,
+    InlineImage,
     check_spelling,
     fields_of,
-    spelled_number,
+    parse_number,
 )
 from face_comparison.wire.turns import parsing
 
@@ -36,22 +36,22 @@ def detect_fields(body: Buffer) -> Fields:
     """
     found = image_and_texts(body, fields_of(ImageShape))
     return {
-        name: spelled_number(value) if isinstance(value, str) and name != "url" else value
+        name: parse_number(value) if isinstance(value, str) and name != "url" else value
         for name, value in found.items()
     }
 
 
-def image_and_texts(body: Buffer, names: Collection[str]) -> dict[str, Inline | str]:
+def image_and_texts(body: Buffer, names: Collection[str]) -> dict[str, InlineImage | str]:
     """Reads `img` as an image and the named fields as text; others are ignored.
 
     Raises:
         InvalidParameter: The form has too many fields, or a value is too long.
     """
-    fields: dict[str, Inline | str] = {}
+    fields: dict[str, InlineImage | str] = {}
     for key, value in _pairs(body):
         name = key.decode("latin-1").strip()
         if name == "img" and bytes(value[:_LONGEST_BLANK]).strip():
-            fields[name] = Inline(partial(_decoded, value))
+            fields[name] = InlineImage(partial(_decoded, value))
         elif name in names and name != "img":
             if len(value) > _LONGEST_VALUE:
                 raise InvalidParameter(f"{name} is too long")

@@ -167,7 +167,7 @@ class ErrorDetail(Response, rename=None, frozen=True):
     """What went wrong with a request."""
 
     code: str
-    message: Annotated[str, Meta(description="What is wrong, and what would be right.")]
+    message: Annotated[str, Meta(description="What is wrong, and how to correct it.")]
     request_id: Annotated[str, Meta(description="Equal to the header `X-Request-Id`.")]
 
 

@@ -69,7 +69,7 @@ async def pages(transport: AsyncTransport, first: Request[Page]) -> AsyncIterato
 
 
 class AsyncCollection:
-    """One collection of a service; made by `AsyncClient.collection` without asking the service.
+    """A collection of a service. `AsyncClient.collection` returns one without sending a request.
 
     Arguments, results and errors are those of `Collection`.
     """
@@ -80,11 +80,11 @@ class AsyncCollection:
         self.name = name
 
     async def describe(self) -> CollectionDescription:
-        """Returns what the collection holds, and the threshold of a search in it."""
+        """Returns the current state of the collection: its counts, settings, and search threshold."""
         return await send(self._transport, self._calls.describe())
 
     async def delete(self) -> Erasure:
-        """Deletes the collection with all that is in it."""
+        """Deletes the collection and everything in it."""
         return await send(self._transport, self._calls.delete())
 
     async def enroll(
@@ -97,7 +97,10 @@ class AsyncCollection:
         quality_filter: str | None = None,
         on_duplicate: str | None = None,
     ) -> EnrollResponse:
-        """Enrolls the most prominent face of an image for a user, or all faces without one: see `Collection.enroll`."""
+        """Enrolls the most prominent face in an image for a user, or all faces if no user is given.
+
+        See `Collection.enroll`.
+        """
         return await self._send_made(
             partial(
                 self._calls.enroll,
@@ -120,7 +123,7 @@ class AsyncCollection:
         threshold: float | None = None,
         user_ids: Iterable[str] | None = None,
     ) -> SearchResponse:
-        """Identifies every face of an image: see `Collection.search`."""
+        """Identifies every face in an image: see `Collection.search`."""
         return await self._send_made(
             partial(
                 self._calls.search,
@@ -140,11 +143,11 @@ class AsyncCollection:
     async def create_user(
         self, user_id: str, *, metadata: Mapping[str, Any] | None = None, expires: datetime | str | None = None
     ) -> User:
-        """Creates a user; expires: when the service erases it."""
+        """Creates a user, which the service erases when `expires` is reached."""
         return await send(self._transport, self._calls.create_user(user_id, metadata, expires))
 
     async def user(self, user_id: str) -> User:
-        """Returns a user. Raises ServiceError: `not_found` if there is none of this id."""
+        """Returns a user. Raises ServiceError: `not_found` if there is no such user."""
         return await send(self._transport, self._calls.describe_user(user_id))
 
     async def update_user(
@@ -154,7 +157,10 @@ class AsyncCollection:
         metadata: Mapping[str, Any] = UNCHANGED,
         expires: datetime | str | None = UNCHANGED,
     ) -> User:
-        """Replaces the metadata or the expiry of a user, where given; expires None: no expiry."""
+        """Replaces the metadata or expiration of a user.
+
+        Arguments that are left out change nothing, and None removes the expiration.
+        """
         return await send(self._transport, self._calls.update_user(user_id, metadata, expires))
 
     async def users(self) -> AsyncIterator[User]:
@@ -170,19 +176,19 @@ class AsyncCollection:
                 yield face
 
     async def delete_user(self, user_id: str) -> UserErasure:
-        """Erases a user with all faces."""
+        """Erases a user and all of its faces."""
         return await send(self._transport, self._calls.delete_user(user_id))
 
     async def delete_faces(self, face_ids: Iterable[str]) -> DeleteFacesResponse:
-        """Deletes faces; those that are not there are reported in `unsuccessful_face_deletions`."""
+        """Deletes faces; `unsuccessful_face_deletions` lists those that do not exist."""
         return await send(self._transport, self._calls.delete_faces(face_ids))
 
     def export_lines(self) -> AsyncIterator[bytes]:
-        """Yields all faces with their hashes, one line of JSON each."""
+        """Yields every face with its hash, one line of JSON per face."""
         return self._transport.stream_lines(f"{self._calls.path}/export")
 
     async def import_lines(self, lines: Iterable[bytes]) -> ImportResponse:
-        """Imports exported lines, in several requests: see `Collection.import_lines`."""
+        """Imports the lines of an export, in several requests: see `Collection.import_lines`."""
         total = ImportTotal()
         for batch in batches(lines):
             total.add(batch, await send(self._transport, self._calls.import_lines(batch)))

@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class AsyncClient:
-    """Calls one service without blocking the event loop; any number of calls may run at once.
+    """Calls one service without blocking the event loop. Any number of calls may run at once.
 
     Deadlines and retries are those of `Client`.
 
@@ -32,7 +32,7 @@ class AsyncClient:
             without a path means the stage `prod`.
         api_key: Sent with every request.
         timeout: Deadline of a whole call in seconds, including retries.
-        retries: Maximum retries when the service is busy, starting or stopping, or the connection breaks.
+        retries: Maximum retries when the service is busy, starting, or stopping, or the connection breaks.
         http: Another `httpx.AsyncClient`, for example one that trusts a private certificate authority; it is closed
             with this client.
 
@@ -64,7 +64,7 @@ class AsyncClient:
     async def detect(
         self, image: ImageSource, *, max_faces: int | None = None, min_confidence: float | None = None
     ) -> Detection:
-        """Detects the faces of one image: see `Client.detect`."""
+        """Detects the faces in an image: see `Client.detect`."""
         body = await in_thread(partial(calls.detect_body, image, max_faces, min_confidence))
         return Detection.from_response(await self.call("POST", "", body, DetectResponse))
 
@@ -76,11 +76,11 @@ class AsyncClient:
         return await self.call("POST", "/compare", body, CompareResponse)
 
     async def describe(self) -> ServiceDescription:
-        """Returns what the service runs and allows. Raises ServiceError, ServiceUnreachable."""
+        """Returns the service's version, model, defaults, and limits. Raises ServiceError, ServiceUnreachable."""
         return await self.call("GET", "", None, ServiceDescription)
 
     def collection(self, name: str) -> AsyncCollection:
-        """Returns a collection of this name, which need not exist yet: see `Client.collection`."""
+        """Returns the collection with this name, which may not exist yet: see `Client.collection`."""
         return AsyncCollection(self, name)
 
     async def create_collection(
@@ -101,11 +101,11 @@ class AsyncClient:
         return [each async for page in pages(self, first) for each in page.collections]
 
     async def erasure(self, erasure_id: str) -> Erasure:
-        """Returns what became of an earlier deletion. Raises ServiceError: `not_found` if there is no such receipt."""
+        """Returns the receipt for an earlier deletion. Raises ServiceError: `not_found` if there is no such receipt."""
         return await send(self, collection_calls.describe_erasure(erasure_id))
 
     async def call(self, method: str, path: str, body: bytes | None, response_type: type[_T]) -> _T:
-        """Calls any route below the endpoint, for which there is no method: see `Client.call`."""
+        """Calls any route below the endpoint: see `Client.call`."""
         import anyio  # noqa: PLC0415 (comes with httpx)
 
         steps = calls.call(self._timeout, self._retries, response_type)
@@ -123,7 +123,7 @@ class AsyncClient:
                 return result
 
     async def stream_lines(self, path: str) -> AsyncIterator[bytes]:
-        """Yields the lines of a streamed response. Raises ServiceError, ServiceUnreachable; not retried."""
+        """Yields the lines of a streamed response, without retries. Raises ServiceError, ServiceUnreachable."""
         import httpx  # noqa: PLC0415
 
         timeout = httpx.Timeout(self._timeout, connect=calls.CONNECT_SECONDS)

@@ -31,15 +31,15 @@ _BY_PROXIES = frozenset({429, 502, 503, 504})
 
 
 class ServiceUnreachable(Exception):
-    """No response of the service arrived before the deadline of the call."""
+    """The service did not respond before the deadline of the call."""
 
 
 class ServiceError(Exception):
     """The service responded with an error.
 
     Attributes:
-        code: Stable identifier, see the service's table of errors.
-        message: What is wrong, and what would be right.
+        code: Stable identifier; the API reference lists all of them.
+        message: What is wrong, and how to correct it.
         status: HTTP status.
         request_id: Identifies the request in the service's log.
     """

@@ -111,7 +111,7 @@ class CollectionCalls:
         return _post(f"{self.path}/faces", {**subject_fields(image), **options}, EnrollResponse)
 
     def search(self, image: Any, user_ids: Iterable[str] | None, **options: Any) -> Request[SearchResponse]:
-        """Identifies every face of an image. options: see `enroll`."""
+        """Identifies every face in an image. options: see `enroll`."""
         users = None if user_ids is None else list(user_ids)
         return _post(f"{self.path}/search", {**subject_fields(image), **options, "UserIds": users}, SearchResponse)
 

@@ -70,7 +70,7 @@ def pages(transport: Transport, first: Request[Page]) -> Iterator[Page]:
 
 
 class Collection:
-    """One collection of a service; made by `Client.collection` without asking the service."""
+    """A collection of a service. `Client.collection` returns one without sending a request."""
 
     def __init__(self, transport: Transport, name: str) -> None:
         self._transport = transport
@@ -78,11 +78,11 @@ class Collection:
         self.name = name
 
     def describe(self) -> CollectionDescription:
-        """Returns what the collection holds, and the threshold of a search in it."""
+        """Returns the current state of the collection: its counts, settings, and search threshold."""
         return send(self._transport, self._calls.describe())
 
     def delete(self) -> Erasure:
-        """Deletes the collection with all that is in it."""
+        """Deletes the collection and everything in it."""
         return send(self._transport, self._calls.delete())
 
     def enroll(
@@ -95,13 +95,13 @@ class Collection:
         quality_filter: str | None = None,
         on_duplicate: str | None = None,
     ) -> EnrollResponse:
-        """Enrolls the most prominent face of an image for a user, or all faces without one.
+        """Enrolls the most prominent face in an image for a user, or all faces if no user is given.
 
         Args:
             image: An image, a detected face, or a hash.
-            user_id: The person whose face it is; a user that does not exist is created.
-            external_image_id: Your id for the image, stored with its faces.
-            max_faces: Maximum faces to enroll. The default is 1 with a user, otherwise 100.
+            user_id: Id of the person in the image; the user is created if it does not exist.
+            external_image_id: Your own id for the image, stored with its faces.
+            max_faces: Maximum faces to enroll. The default is 1 if a user is given, otherwise 100.
             quality_filter: `NONE`, `AUTO` (the default), `LOW`, `MEDIUM` or `HIGH`.
             on_duplicate: What to do with a face that resembles another user: `report` (the default), `refuse`, `allow`.
 
@@ -131,15 +131,15 @@ class Collection:
         threshold: float | None = None,
         user_ids: Iterable[str] | None = None,
     ) -> SearchResponse:
-        """Identifies every face of an image.
+        """Identifies every face in an image.
 
         Args:
             image: An image, a detected face, or a hash.
             max_faces: Maximum faces to search; the most prominent are kept.
             max_matches: Maximum matches per face.
-            max_false_positive_rate: Fraction (0-1) of searches for strangers that may return somebody. The default is
-                the collection's.
-            threshold: Maximum distance (0-2) of a match, instead of the one from the rate.
+            max_false_positive_rate: Maximum fraction (0-1) of searches for strangers that return a match. The default
+                is the collection's.
+            threshold: Maximum distance (0-2) of a match; it replaces the threshold derived from the rate.
             user_ids: Search only these users.
 
         Raises:
@@ -164,7 +164,8 @@ class Collection:
         Args:
             user_id: The user.
             image: An image, a detected face, or a hash.
-            threshold: Maximum distance (0-2) of the same person. The default is that of the service's bundle.
+            threshold: Maximum distance (0-2) between faces of the same person. The default is that of the service's
+                bundle.
 
         Raises:
             ServiceError: if the service responds with an error.
@@ -175,11 +176,11 @@ class Collection:
     def create_user(
         self, user_id: str, *, metadata: Mapping[str, Any] | None = None, expires: datetime | str | None = None
     ) -> User:
-        """Creates a user; expires: when the service erases it."""
+        """Creates a user, which the service erases when `expires` is reached."""
         return send(self._transport, self._calls.create_user(user_id, metadata, expires))
 
     def user(self, user_id: str) -> User:
-        """Returns a user. Raises ServiceError: `not_found` if there is none of this id."""
+        """Returns a user. Raises ServiceError: `not_found` if there is no such user."""
         return send(self._transport, self._calls.describe_user(user_id))
 
     def update_user(
@@ -189,7 +190,10 @@ class Collection:
         metadata: Mapping[str, Any] = UNCHANGED,
         expires: datetime | str | None = UNCHANGED,
     ) -> User:
-        """Replaces the metadata or the expiry of a user, where given; expires None: no expiry."""
+        """Replaces the metadata or expiration of a user.
+
+        Arguments that are left out change nothing, and None removes the expiration.
+        """
         return send(self._transport, self._calls.update_user(user_id, metadata, expires))
 
     def users(self) -> Iterator[User]:
@@ -201,22 +205,22 @@ class Collection:
         return (face for page in pages(self._transport, self._calls.faces(user_id)) for face in page.faces)
 
     def delete_user(self, user_id: str) -> UserErasure:
-        """Erases a user with all faces."""
+        """Erases a user and all of its faces."""
         return send(self._transport, self._calls.delete_user(user_id))
 
     def delete_faces(self, face_ids: Iterable[str]) -> DeleteFacesResponse:
-        """Deletes faces; those that are not there are reported in `unsuccessful_face_deletions`."""
+        """Deletes faces; `unsuccessful_face_deletions` lists those that do not exist."""
         return send(self._transport, self._calls.delete_faces(face_ids))
 
     def export_lines(self) -> Iterator[bytes]:
-        """Yields all faces with their hashes, one line of JSON each."""
+        """Yields every face with its hash, one line of JSON per face."""
         return self._transport.stream_lines(f"{self._calls.path}/export")
 
     def import_lines(self, lines: Iterable[bytes]) -> ImportResponse:
-        """Imports exported lines, in several requests.
+        """Imports the lines of an export, in several requests.
 
         Returns:
-            The service's reports added up; the numbers of bad lines count from the first line given.
+            The combined report of all requests; line numbers count from the first of `lines`.
         """
         total = ImportTotal()
         for batch in batches(lines):

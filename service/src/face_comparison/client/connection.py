@@ -35,14 +35,14 @@ _T = TypeVar("_T")
 
 
 class Client:
-    """Calls one service; safe to use from several threads at once.
+    """Calls one service. Several threads may use it at once.
 
     Args:
         url: URL of the endpoint (`https://host/prod/face_comparison`) or of its stage (`https://host/prod`); a URL
             without a path means the stage `prod`.
         api_key: Sent with every request.
         timeout: Deadline of a whole call in seconds, including retries.
-        retries: Maximum retries when the service is busy, starting or stopping, or the connection breaks; the delay is
+        retries: Maximum retries when the service is busy, starting, or stopping, or the connection breaks. Retries wait
             as long as `Retry-After` says.
         pool: Another connection pool, for example one that trusts a private certificate authority.
 
@@ -67,7 +67,7 @@ class Client:
     def detect(
         self, image: ImageSource, *, max_faces: int | None = None, min_confidence: float | None = None
     ) -> Detection:
-        """Detects the faces of one image.
+        """Detects the faces in an image.
 
         Args:
             image: A path, a URL, the bytes of a file, pixels, or a Pillow image.
@@ -92,13 +92,14 @@ class Client:
         Args:
             source: An image, a detected face, or a hash.
             targets: One target, or a list, tuple or iterator of up to 100.
-            threshold: Maximum distance (0-2) of the same person. The default is that of the service's bundle.
+            threshold: Maximum distance (0-2) between faces of the same person. The default is that of the service's
+                bundle.
 
         Returns:
-            The results in the order of the targets; a target that failed has a `TargetError` in its place.
+            The results in the order of the targets; the result of a target that failed is a `TargetError`.
 
         Raises:
-            ServiceError: if the source or the request is wrong.
+            ServiceError: if the source or the request is invalid.
             ServiceUnreachable: if there is no response before the deadline.
             OSError: if a file cannot be read.
             TypeError, ValueError: if an argument is not an image.
@@ -107,11 +108,11 @@ class Client:
         return self._call("POST", "/compare", body, CompareResponse)
 
     def describe(self) -> ServiceDescription:
-        """Returns what the service runs and allows. Raises ServiceError, ServiceUnreachable."""
+        """Returns the service's version, model, defaults, and limits. Raises ServiceError, ServiceUnreachable."""
         return self._call("GET", "", None, ServiceDescription)
 
     def collection(self, name: str) -> Collection:
-        """Returns a collection of this name, which need not exist yet."""
+        """Returns the collection with this name, which may not exist yet."""
         return Collection(self, name)
 
     def create_collection(
@@ -132,7 +133,7 @@ class Client:
         return [each for page in pages(self, first) for each in page.collections]
 
     def erasure(self, erasure_id: str) -> Erasure:
-        """Returns what became of an earlier deletion. Raises ServiceError: `not_found` if there is no such receipt."""
+        """Returns the receipt for an earlier deletion. Raises ServiceError: `not_found` if there is no such receipt."""
         return send(self, collection_calls.describe_erasure(erasure_id))
 
     def call(self, method: str, path: str, body: bytes | None = None, response_type: Any = Any) -> Any:
@@ -140,8 +141,8 @@ class Client:
 
         Args:
             method: HTTP method.
-            path: Below the endpoint, with its query.
-            body: In MessagePack.
+            path: Path below the endpoint, including the query.
+            body: Body of the request, in MessagePack.
             response_type: Type that the response is decoded to. The default is plain dictionaries and lists.
 
         Returns:
@@ -154,7 +155,7 @@ class Client:
         return self._call(method, path, body, response_type)
 
     def stream_lines(self, path: str) -> Iterator[bytes]:
-        """Yields the lines of a streamed response. Raises ServiceError, ServiceUnreachable; not retried."""
+        """Yields the lines of a streamed response, without retries. Raises ServiceError, ServiceUnreachable."""
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=self._timeout)
         try:
             response = self._pool.request(
@@ -181,7 +182,7 @@ class Client:
             raise ServiceUnreachable(f"{self._url} does not respond: {error}") from error
 
     def close(self) -> None:
-        """Closes the connections. The client can still be used and opens new ones."""
+        """Closes the connections. The client remains usable and opens new ones as needed."""
         self._pool.clear()
 
     def __enter__(self) -> Self:

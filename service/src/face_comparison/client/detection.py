@@ -10,17 +10,17 @@ from ..api.responses import DetectResponse, Face
 
 
 class DetectedFace(Face, frozen=True, eq=False):
-    """A face of an image, which can be sent again as a source or target instead of its image.
+    """A face in an image, which can be sent as a source or target in place of its image.
 
     Attributes:
-        face_model_version: The model that computed `face_hash`; it is sent with the hash.
+        face_model_version: The model that computed `face_hash`; it is sent together with the hash.
     """
 
     face_model_version: str
 
 
 class Detection(DetectResponse, frozen=True, eq=False):
-    """The faces of one image, sorted by descending confidence; empty if there are none."""
+    """The faces in an image, sorted by descending confidence; empty if there are none."""
 
     faces: tuple[DetectedFace, ...]
 

@@ -17,7 +17,7 @@ def distance(one: Any, other: Any) -> float:
         other: The same.
 
     Raises:
-        ValueError: if the faces' hashes are of different models, or one is not a hash.
+        ValueError: if the hashes come from different models, or one is not a hash.
     """
     versions = {face.face_model_version for face in (one, other) if isinstance(face, DetectedFace)}
     if len(versions) > 1:

@@ -43,8 +43,8 @@ _RESPONSES = (
 )
 
 _ENROLL: Mapping[str, Schema] = {
-    "UserId": {**USER_ID, "description": "The person whose face it is; a user that does not exist is created."},
-    "ExternalImageId": {**_EXTERNAL_ID, "description": "Your id for the image, stored with its faces."},
+    "UserId": {**USER_ID, "description": "Id of the person in the image; the user is created if it does not exist."},
+    "ExternalImageId": {**_EXTERNAL_ID, "description": "Your own id for the image, stored with its faces."},
     "MaxFaces": {
         **_FACES,
         "description": "Maximum faces to enroll, the most prominent first: 1 with a `UserId`, otherwise 100.",

@@ -252,8 +252,8 @@ def _object(content: memoryview) -> Fields:
     """
     try:
         shape = msgspec.json.decode(content, type=SubjectShape)
-        names = (name for name in SubjectShape.__struct_fields__ if memoryview(getattr(shape, name)))
-        check_spelling(names, fields_of(SubjectShape))
+        present = (name for name in SubjectShape.__struct_fields__ if memoryview(getattr(shape, name)))
+        check_spelling(present, fields_of(SubjectShape))
         names = [name for name in ("url", "face_hash", "FaceModelVersion") if memoryview(getattr(shape, name))]
         return {name: decode_value(name, getattr(shape, name)) for name in names}
     except (msgspec.MsgspecError, RecursionError, UnicodeError):

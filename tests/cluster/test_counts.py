@@ -99,7 +99,7 @@ def test_nothing_is_written_when_idle_or_after_restart(
     with alone:
         for number, spec in enumerate(SPECS):
             faces.deploy(f"faces-{number}", **spec)
-        # The autoscaler's controller acts every 15 s; here it has nothing to measure.
+        # The autoscaler's controller acts every 3 s; here it has nothing to measure.
         faces.wait_for(f"faces-{len(SPECS) - 1}", "MetricsUnavailable", "AutoscalerReady")
         _settle(control_plane, namespace)
         audit = Audit(control_plane, namespace)

@@ -43,6 +43,11 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
         "only one kind of route is possible: set ingress for an Ingress, gateway for an HTTPRoute, or none",
     ),
     ("TLS without a name", {"route": {"ingress": {"tlsSecret": "t"}}}, "TLS requires a host: set route.host"),
+    (
+        "a parent that is no Gateway",
+        {"route": {"gateway": {"parentRefs": [{"kind": "Service", "group": "", "name": "a"}]}}},
+        'Unsupported value: "Service"',
+    ),
     ("a gateway without parent", {"route": {"gateway": {"parentRefs": []}}}, "at least 1 items"),
     ("a host with a path", {"route": {"host": "faces.example.com/a"}}, "spec.route.host"),
     ("an unknown accelerator", {"accelerator": {"type": "tpu"}}, 'Unsupported value: "tpu"'),

@@ -128,6 +128,54 @@ def contest_with_another_program_is_reported(world: World) -> None:
     becomes(world, "Deployed")
 
 
+def repeated_deletion_is_reported(world: World) -> None:
+    """Both would act forever; once the other has stopped, the child exists."""
+    deploy(world)
+    uids: set[str] = set()
+
+    def delete_again() -> bool:
+        if uid := has(world, DISRUPTION_BUDGET, "metadata", "uid"):
+            uids.add(uid)
+            world.delete(DISRUPTION_BUDGET)
+        return bool(world.condition().get("reason") == "ApplyFailed")
+
+    world.eventually(delete_again, "it is reported")
+    assert len(uids) <= LIMIT + 2, "it was not created any more at once"
+    message = world.condition()["message"]
+    assert "another program keeps changing the PodDisruptionBudget faces" in message
+    assert "it was deleted" in message
+    world.eventually(lambda: world.child(DISRUPTION_BUDGET), "the budget is there again")
+    becomes(world, "Deployed")
+
+
+def repeatedly_removed_owner_is_reported(world: World) -> None:
+    deploy(world)
+
+    def remove_again() -> bool:
+        if has(world, SERVICE, "metadata", "ownerReferences"):
+            world.edit(SERVICE, {"metadata": {"ownerReferences": None}})
+        return bool(world.condition().get("reason") == "ApplyFailed")
+
+    world.eventually(remove_again, "it is reported")
+    assert "another program keeps changing the Service faces" in world.condition()["message"]
+    assert "it has no owner" in world.condition()["message"]
+    world.eventually(lambda: has(world, SERVICE, "metadata", "ownerReferences"), "it is adopted again")
+    becomes(world, "Deployed")
+
+
+def repeated_changes_of_the_spec_are_no_contest(world: World) -> None:
+    """An autoscaler of the resource itself changes the number of replicas again and again."""
+    deploy(world)
+    for round_number in range(2 * LIMIT):
+        replicas = 2 + round_number % 2
+        world.change(replicas=replicas)
+        world.eventually(
+            lambda replicas=replicas: has(world, DEPLOYMENT, "spec", "replicas") == replicas,  # type: ignore[misc]
+            "the Deployment follows",
+        )
+    becomes(world, "Accepted", "SpecAccepted")
+
+
 def deleted_children_are_recreated(world: World) -> None:
     deploy(world)
     uid = has(world, SERVICE, "metadata", "uid")
@@ -206,6 +254,21 @@ def children_no_longer_desired_are_pruned(world: World) -> None:
     world.eventually(lambda: not (world.child(NETWORK_POLICY) or world.child(AUTOSCALER)), "both are gone")
 
 
+def stuck_prune_is_reported(world: World) -> None:
+    """It keeps nothing from serving, but it still has its effect."""
+    deploy(world, networkPolicy=True)
+    world.eventually(lambda: world.child(NETWORK_POLICY), "it exists")
+    world.edit(NETWORK_POLICY, {"metadata": {"finalizers": ["example.com/slow"]}})
+    world.change(networkPolicy=False)
+    becomes(world, "ChildTerminating", "SpecAccepted")
+    message = world.condition("SpecAccepted")["message"]
+    assert "the NetworkPolicy faces, which is no longer desired, is still being deleted" in message
+    assert "example.com/slow" in message
+    assert world.condition()["status"] == "True"
+    world.edit(NETWORK_POLICY, {"metadata": {"finalizers": None}})
+    becomes(world, "Accepted", "SpecAccepted")
+
+
 def serving_route_is_retained(world: World) -> None:
     deploy(world)
     world.change(route={"gateway": {"parentRefs": [{"name": "nosuch"}]}})
@@ -271,11 +334,15 @@ RULES: list[Callable[[World], None]] = [
     foreign_objects_are_not_changed,
     labels_alone_are_not_adopted,
     contest_with_another_program_is_reported,
+    repeated_deletion_is_reported,
+    repeatedly_removed_owner_is_reported,
+    repeated_changes_of_the_spec_are_no_contest,
     deleted_children_are_recreated,
     child_stuck_terminating_is_reported,
     resource_waiting_for_finalizer_is_reported,
     child_with_wrong_immutable_field_is_replaced,
     children_no_longer_desired_are_pruned,
+    stuck_prune_is_reported,
     serving_route_is_retained,
     undesired_route_is_pruned,
     service_account_of_running_pods_is_retained,

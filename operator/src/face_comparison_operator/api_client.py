@@ -30,8 +30,10 @@ from face_comparison_operator.errors import (
 )
 from face_comparison_operator.field_ownership import transfer_patch, transferred
 from face_comparison_operator.resource import API_VERSION, KIND, MANAGED_BY, MANAGER, Object
+from face_comparison_operator.server_clock import ServerClock
 
-REQUEST_SECONDS = 30.0
+# Longer than the API server waits for an admission webhook (at most 30 s), so that its response names the webhook.
+REQUEST_SECONDS = 35.0
 # Concurrent requests. The API server creates Services one at a time, because each needs an address. While those wait,
 # there must be capacity for other requests.
 CONNECTIONS = 144
@@ -115,6 +117,7 @@ class Cluster:
     def __init__(self, access: Access, report: Report = lambda verb, kind, status: None) -> None:
         self.access = access
         """The current access; it is replaced when the credentials change."""
+        self.clock = ServerClock()
         self._report = report
         self._session: aiohttp.ClientSession | None = None
         self._leasing: aiohttp.ClientSession | None = None
@@ -268,6 +271,7 @@ class Cluster:
             self._report(verb, kind.plural, 0)
             raise ClusterUnavailable(f"no response to {verb} {path}: {error or type(error).__name__}") from error
         self._report(verb, kind.plural, response.status)
+        self.clock.learn(response.headers.get("Date"))
         if response.status >= 400:
             raise _error(response.status, _refusal(answer))
         return answer

@@ -16,7 +16,7 @@ from face_comparison_operator.resource import (
     ParentReference,
     Route,
 )
-from face_comparison_operator.routing import CLUSTER_INTERNAL
+from face_comparison_operator.routing import CLUSTER_INTERNAL, is_gateway
 from face_comparison_operator.stage_migration import published_stage
 
 
@@ -60,7 +60,8 @@ def _of_ingress(resource: FaceComparison, ingress: Object) -> tuple[Route, list[
 
 def _of_http_route(route: Object) -> tuple[Route, list[str]]:
     spec = route.get("spec", {})
-    parents = msgspec.convert(spec.get("parentRefs") or [], list[ParentReference])
+    references = [each for each in spec.get("parentRefs") or [] if is_gateway(each)]
+    parents = msgspec.convert(references, list[ParentReference])
     matches = [match for rule in spec.get("rules") or [] for match in rule.get("matches") or []]
     host = next(iter(spec.get("hostnames") or []), None)
     paths = [each.get("path", {}).get("value", "") for each in matches]

@@ -9,8 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from face_comparison_operator import reasons
@@ -28,16 +27,32 @@ from face_comparison_operator.api_resources import (
     kind_of,
 )
 from face_comparison_operator.cache import Key, ObjectCache
-from face_comparison_operator.contest import Repaired, RepairLog
+from face_comparison_operator.child_history import ChildHistory, Settled
+from face_comparison_operator.child_refusals import (
+    MISSING,
+    ORPHANED,
+    contest,
+    obstacle,
+    repaired,
+    unfinished_prune,
+    with_writer,
+)
 from face_comparison_operator.diff import Difference, difference, unchangeable, with_desired_digest
-from face_comparison_operator.errors import ApiNotInstalled, Conflict, Forbidden, NotFound, Rejected
+from face_comparison_operator.errors import (
+    NAMESPACE_TERMINATING,
+    ApiNotInstalled,
+    Conflict,
+    Forbidden,
+    NotFound,
+    Rejected,
+)
 from face_comparison_operator.field_ownership import fields_of_others, others_own_spec
 from face_comparison_operator.objects import desired
 from face_comparison_operator.objects.routes import with_acme_paths, without_acme_paths
 from face_comparison_operator.objects.strategy import with_room_made
 from face_comparison_operator.ownership import Ownership, is_terminating, ownership
 from face_comparison_operator.refusals import Refusal, blocking
-from face_comparison_operator.resource import DIGEST_ANNOTATION, FaceComparison, Object
+from face_comparison_operator.resource import DIGEST_ANNOTATION, KIND, FaceComparison, Object
 from face_comparison_operator.rollout import rollout
 from face_comparison_operator.room import room
 from face_comparison_operator.routing import Gateways, RouteState, route_state
@@ -49,6 +64,9 @@ MANAGED_BY_AUTOSCALER = "already managed by the hpa"
 
 # Minimum time between two replacements of a child with a wrong immutable field: something may set it on each new one.
 REPLACE_INTERVAL = 600.0
+# Time that the deletion of a child that is no longer desired may take before it is reported: others may have to clean
+# up first, as KEDA does.
+PRUNE_GRACE = timedelta(seconds=10)
 # Where a child differs that has fields of others: one repair removes all of them.
 _OTHERS_FIELDS = "fields of others"
 # The finalizer of what is deleted after its own children (`kubectl delete --cascade=foreground`).
@@ -84,22 +102,6 @@ class ChildClient(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class ChildHistory:
-    """State that saves requests about the children of a resource; safe to lose. Times are clock seconds."""
-
-    changed_at: float = float("-inf")
-    # Duration of the most recent changes, as a measure of the API server's load.
-    seconds: float = 0.0
-    # Children that the API server stores in a different form than applied, by kind: applied digest and version.
-    settled: dict[str, tuple[str, str]] = field(default_factory=dict)
-    # Children that were found correct, by kind: desired digest and version of the live object.
-    right: dict[str, tuple[str, str]] = field(default_factory=dict)
-    # When a child was last replaced because of a wrong immutable field, by kind.
-    replaced_at: dict[str, float] = field(default_factory=dict)
-    repairs: RepairLog = field(default_factory=RepairLog)
-
-
 class Children:
     """Creates, repairs, adopts, and prunes children."""
 
@@ -133,6 +135,10 @@ class Children:
         live = self.owned(resource, key, HTTP_ROUTE if resource.spec.route.gateway else INGRESS)
         return route_state(resource, live, gateways, self.owned(resource, key, SERVICE))
 
+    def stored_differently(self, resource: FaceComparison, history: ChildHistory) -> list[str]:
+        """Describes the children that the API server, or an admission rule, has stored in a different form."""
+        return [f"{kind} {resource.child}: {settled.text}" for kind, settled in sorted(history.settled.items())]
+
     async def converge(
         self, resource: FaceComparison, key: Key, history: ChildHistory, gateways: Gateways
     ) -> list[Refusal]:
@@ -165,8 +171,8 @@ class Children:
                 raise result
         refusals = [result for result in results if isinstance(result, Refusal)]
         unwanted = set(CHILDREN) - {kind_of(body) for body in wanted}
-        await self._prune(resource, key, unwanted - self._children_to_retain(resource, key, refusals, gateways))
-        return refusals
+        unwanted -= self._children_to_retain(resource, key, refusals, gateways)
+        return [*refusals, *await self._prune(resource, key, history, unwanted)]
 
     def _with_room(self, resource: FaceComparison, key: Key, body: Object) -> Object:
         if kind_of(body) != DEPLOYMENT or resource.spec.strategy is not None:
@@ -216,6 +222,8 @@ class Children:
             message = f"the cluster does not have the API {kind.name}: install {group}"
             return Refusal(kind.name, reasons.API_NOT_INSTALLED, message)
         except (Rejected, Forbidden) as error:
+            if NAMESPACE_TERMINATING in error.message:
+                return Refusal(KIND, reasons.TERMINATING, f"the namespace {resource.namespace} is being deleted")
             return Refusal(kind.name, reasons.APPLY_FAILED, f"{kind.name} {resource.child}: {error.message}")
 
     async def _ensure(
@@ -223,36 +231,39 @@ class Children:
     ) -> Refusal | None:
         """Creates the child `body` or repairs the live one; returns why that is not possible, or None."""
         live = self._cache.get(kind, key, resource.child)
-        why: Difference | None = None
         if live is None:
+            why = MISSING
+            if not history.repairs.is_due(repaired(body, MISSING), self._clock()):
+                return contest(resource, kind, MISSING.text)
             try:
                 self._cache.put(kind, await self._client.create(kind, body))
             except Conflict:
                 pass  # the name is taken, or the cache is slightly behind
             else:
-                history.changed_at = self._clock()
+                history.note(repaired(body, MISSING), MISSING.text, self._clock())
                 return None
-        elif obstacle := _obstacle(resource, kind, live):
-            return obstacle
-        elif ownership(resource, live) is Ownership.ORPHANED:
-            log.info("%s/%s: adopting %s", *key, kind.name)
-        elif (why := self._drift(kind, body, live, history)) is None:
-            return _contest(resource, kind, history.repairs.contested(kind.name, self._clock()))
-        elif not history.repairs.is_due(_repaired(body, why), self._clock()):
-            return _contest(resource, kind, why.text)
+        elif taken := obstacle(resource, kind, live):
+            return taken
         else:
+            orphaned = ownership(resource, live) is Ownership.ORPHANED
+            drift = ORPHANED if orphaned else self._drift(kind, body, live, history)
+            if drift is None:
+                history.applied[kind.name] = body["metadata"]["annotations"][DIGEST_ANNOTATION]
+                return contest(resource, kind, history.repairs.contested(kind.name, self._clock()))
+            why = drift
+            if not history.repairs.is_due(repaired(body, why), self._clock()):
+                return contest(resource, kind, why.text)
             log.info("%s/%s: drift detected, applying %s: %s", *key, kind.name, why.text)
         live = await self._client.read(kind, resource.namespace, resource.child)
         if live is None:
             raise NotFound(f"{kind.name} {resource.child} has just been deleted")
-        obstacle = _obstacle(resource, kind, live)
-        if obstacle is None:
+        taken = obstacle(resource, kind, live)
+        if taken is None:
             await self._replace_unchangeable(resource, history, body, live)
             await self._change(resource, history, kind, body, live)
-            if why is not None:
-                # Not before: a change that the API server rejects is no contest with another program.
-                history.repairs.note(_repaired(body, why), why.text, self._clock())
-        return obstacle
+            # Not before: a change that the API server rejects is no contest with another program.
+            history.note(repaired(body, why), with_writer(why, body, live).text, self._clock())
+        return taken
 
     async def _replace_unchangeable(
         self, resource: FaceComparison, history: ChildHistory, body: Object, live: Object
@@ -278,10 +289,11 @@ class Children:
             applied = await self._client.apply(kind, merged, live, exclusive=True)
         else:
             applied = await self._apply(kind, merged, live)
-        history.changed_at = self._clock()
         self._cache.put(kind, applied)
-        if self._drift(kind, body, applied, history):
-            history.settled[kind.name] = _version(body, applied)
+        if differs := self._drift(kind, body, applied, history):
+            history.settled[kind.name] = Settled(_version(body, applied), differs.text)
+        else:
+            history.settled.pop(kind.name, None)
 
     async def _apply(self, kind: ApiResource, body: Object, live: Object) -> Object:
         try:
@@ -306,14 +318,26 @@ class Children:
             why = Difference(_OTHERS_FIELDS, f"{', '.join(others[:3])} set by another manager")
         if why is None:
             history.right[kind.name] = seen
-        return None if why is None or history.settled.get(kind.name) == _version(body, live) else why
+            history.settled.pop(kind.name, None)
+        settled = history.settled.get(kind.name)
+        return None if why is None or (settled and settled.version == _version(body, live)) else why
 
-    async def _prune(self, resource: FaceComparison, key: Key, unwanted: set[ApiResource]) -> None:
+    async def _prune(
+        self, resource: FaceComparison, key: Key, history: ChildHistory, unwanted: set[ApiResource]
+    ) -> list[Refusal]:
+        """Deletes children that are no longer desired; returns those whose deletion something delays."""
+        delayed = []
         for kind in (each for each in CHILDREN if each in unwanted):
             for live in self._cache.all(kind, key):
-                if ownership(resource, live) is Ownership.OWNED and not is_terminating(live):
+                if ownership(resource, live) is not Ownership.OWNED:
+                    continue
+                if not is_terminating(live):
                     log.info("%s/%s: pruning %s: no longer desired", *key, kind.name)
                     await self._client.delete(kind, live)
+                    history.forget(kind.name)
+                elif self._now() - datetime.fromisoformat(live["metadata"]["deletionTimestamp"]) > PRUNE_GRACE:
+                    delayed.append(unfinished_prune(resource, kind, live))
+        return delayed
 
 
 def _merged(kind: ApiResource, body: Object, live: Object, resource: FaceComparison) -> Object:
@@ -326,36 +350,6 @@ def _merged(kind: ApiResource, body: Object, live: Object, resource: FaceCompari
 def _fields_of_others(kind: ApiResource, live: Object) -> list[str]:
     """Returns the spec fields that someone else has added; rules of an Ingress are compared separately."""
     return [each for each in fields_of_others(live) if not (kind == INGRESS and each.startswith("spec.rules"))]
-
-
-def _repaired(body: Object, why: Difference) -> Repaired:
-    return Repaired(body["kind"], why.where, body["metadata"]["annotations"][DIGEST_ANNOTATION])
-
-
-def _contest(resource: FaceComparison, kind: ApiResource, why: str | None) -> Refusal | None:
-    """Returns a refusal for a child that another program keeps changing; None if `why` is None."""
-    if why is None:
-        return None
-    message = f"another program keeps changing the {kind.name} {resource.child}, which is repaired every 10 s: {why}"
-    return Refusal(kind.name, reasons.APPLY_FAILED, message)
-
-
-def _obstacle(resource: FaceComparison, kind: ApiResource, live: Object) -> Refusal | None:
-    """Returns why the live object cannot be the child at present, or None if it can."""
-    found = ownership(resource, live)
-    if found is Ownership.FOREIGN:
-        message = (
-            f"the name of the {kind.name} {resource.child} is taken by an unrelated object: rename one of them, or "
-            f"delete the other"
-        )
-        return Refusal(kind.name, reasons.NAME_CONFLICT, message)
-    if found is not Ownership.LEFT_OVER and not is_terminating(live):
-        return None
-    finalizers = ", ".join(live["metadata"].get("finalizers") or [])
-    waits = f", which waits for {finalizers}" if finalizers else ""
-    whose = "" if found is Ownership.OWNED else f" of an earlier {resource.name}"
-    message = f"the {kind.name} {resource.child}{whose} is still being deleted{waits}"
-    return Refusal(kind.name, reasons.CHILD_TERMINATING, message)
 
 
 def _version(body: Object, live: Object) -> tuple[str, str]:

@@ -165,7 +165,8 @@ def available(state: Rollout) -> Condition:
 
 def route_ready(resource: FaceComparison, observed: Observed) -> Condition:
     """Determines whether the URL leads to the pods."""
-    missing = next((each for each in observed.refusals if each.kind in ("Ingress", "HTTPRoute")), None)
+    required = (each for each in observed.refusals if each.required)
+    missing = next((each for each in required if each.kind in ("Ingress", "HTTPRoute")), None)
     if missing:
         return Condition(False, missing.reason, missing.message)
     route, probe = observed.route, observed.probe
@@ -202,9 +203,8 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
     """Determines whether the autoscaler works; None if there is none."""
     if resource.spec.autoscaling is None:
         return None
-    missing = next(
-        (each for each in observed.refusals if each.kind in ("HorizontalPodAutoscaler", "ScaledObject")), None
-    )
+    required = (each for each in observed.refusals if each.required)
+    missing = next((each for each in required if each.kind in ("HorizontalPodAutoscaler", "ScaledObject")), None)
     if missing:
         return Condition(False, missing.reason, missing.message)
     live = observed.autoscaler or {}
@@ -232,6 +232,9 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
 def spec_accepted(observed: Observed) -> Condition:
     """Determines whether all children match the spec."""
     if not observed.refusals:
-        return Condition(True, ACCEPTED, "all children exist as specified")
+        changed = f"; but an admission rule has changed {', '.join(observed.stored_differently)}"
+        return Condition(
+            True, ACCEPTED, "all children exist as specified" + (changed if observed.stored_differently else "")
+        )
     first = blocking(observed.refusals) or observed.refusals[0]
     return Condition(False, first.reason, "; ".join(dict.fromkeys(each.message for each in observed.refusals)))

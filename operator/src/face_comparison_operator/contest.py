@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# This many repairs of the same field within WINDOW seconds are a contest; from then on, there is one per PAUSE seconds.
-LIMIT, WINDOW, PAUSE = 5, 60.0, 10.0
+# This many repairs of the same field within WINDOW seconds are a contest; from then on, there is at most one per PAUSE
+# seconds. An autoscaler of somebody else acts every 15 seconds, other controllers every 30.
+LIMIT, WINDOW, PAUSE = 5, 180.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class Repaired:
 
     Attributes:
         kind: the child's kind.
-        where: the path of the wrong field.
+        where: the path of the wrong field; empty if the child was missing.
         digest: the digest of the desired child; after a change of the spec, it is another one.
     """
 
@@ -38,17 +39,23 @@ class RepairLog:
     def contested(self, kind: str, now: float) -> str | None:
         """Returns what of a kind is changed back again and again, or None; it is forgotten soon after it has ended."""
         for each in self._repairs:
-            recent = self._recent(each, now)
-            if each.kind == kind and len(recent) >= LIMIT:
-                latest, why = recent[-1]
-                if latest > now - 2 * PAUSE:
-                    return why
+            if each.kind == kind and (ends := self._ends(each, now)) and ends[0] > now:
+                return ends[1]
         return None
 
     def is_due(self, what: Repaired, now: float) -> bool:
         """Returns whether to repair now: at once, or after a pause in a contest."""
         recent = self._recent(what, now)
         return len(recent) < LIMIT or recent[-1][0] <= now - PAUSE
+
+    def _ends(self, what: Repaired, now: float) -> tuple[float, str] | None:
+        """Returns when a contest ends, and its latest text: after twice the usual time between two changes."""
+        recent = self._recent(what, now)
+        if len(recent) < LIMIT:
+            return None
+        latest, why = recent[-1]
+        usual = (latest - recent[-LIMIT][0]) / (LIMIT - 1)
+        return latest + 2 * max(PAUSE, usual), why
 
     def _recent(self, what: Repaired, now: float) -> list[tuple[float, str]]:
         return [(time, why) for time, why in self._repairs.get(what, []) if time > now - WINDOW]

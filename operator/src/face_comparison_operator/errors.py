@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+# Part of the API server's message for an object that cannot be created because its namespace is being deleted.
+NAMESPACE_TERMINATING = "being terminated"
+
 
 class OperatorError(Exception):
     """Base class of all errors. `code` identifies the kind of error in logs and metrics."""

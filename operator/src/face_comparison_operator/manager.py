@@ -12,7 +12,6 @@ import time
 import uuid
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 
 from face_comparison_operator.api_client import Access, Cluster
 from face_comparison_operator.api_resources import ApiResource
@@ -108,7 +107,7 @@ class Operator:
                 probe=prober.probe,
                 requeue=self._queue.add,
                 metrics=self._metrics,
-                now=lambda: datetime.now(UTC),
+                now=cluster.clock.now,
                 clock=time.monotonic,
             )
             async with asyncio.TaskGroup() as tasks:

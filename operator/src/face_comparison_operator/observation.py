@@ -63,4 +63,6 @@ class Observed:
     events: Sequence[Object] = ()
     autoscaler: Object | None = None
     refusals: Sequence[Refusal] = ()
+    stored_differently: Sequence[str] = ()
+    """Children that an admission rule has changed, each as kind, name, and difference."""
     probe: ProbeResult | None = None

@@ -118,7 +118,7 @@ class Reconciler:
         else:
             cached.failures = 0
         if context.refusals:
-            soon = all(each.reason == reasons.CHILD_TERMINATING for each in context.refusals)
+            soon = all(each.reason == reasons.CHILD_TERMINATING and each.required for each in context.refusals)
             context.requeue_after(TERMINATING_RETRY_DELAY if soon else APPLY_RETRY_DELAY)
         observed = await self._observe(context)
         if observed is not None:
@@ -186,6 +186,7 @@ class Reconciler:
             events=await self._pod_events(context, pods),
             autoscaler=self._children.owned(resource, key, scaler) if autoscaling else None,
             refusals=context.refusals,
+            stored_differently=self._children.stored_differently(resource, cached.children),
         )
         state = rollout(deployment, pods, observed.events, self._now())
         if state.problem and state.problem.reason == pod_diagnostics.UNSCHEDULABLE and not state.pure:

@@ -19,11 +19,19 @@ from face_comparison_operator.reasons import (
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A child that could not be created or changed. `reason` is a reason of the condition SpecAccepted."""
+    """A child that could not be created, changed, or deleted.
+
+    Attributes:
+        kind: The child's kind.
+        reason: A reason of the condition SpecAccepted.
+        message: A human-readable description.
+        required: Whether the child is needed to serve the spec.
+    """
 
     kind: str
     reason: str
     message: str
+    required: bool = True
 
 
 def blocking(refusals: Sequence[Refusal]) -> Refusal | None:
@@ -32,5 +40,6 @@ def blocking(refusals: Sequence[Refusal]) -> Refusal | None:
         *(TERMINATING, NOT_PERMITTED, INVALID_SPEC, NAME_CONFLICT, CHILD_TERMINATING, APPLY_FAILED, PAUSED),
         API_NOT_INSTALLED,
     )
-    needed = [each for each in refusals if each.reason != API_NOT_INSTALLED or each.kind == "HTTPRoute"]
+    required = (each for each in refusals if each.required)
+    needed = [each for each in required if each.reason != API_NOT_INSTALLED or each.kind == "HTTPRoute"]
     return min(needed, key=lambda each: order.index(each.reason), default=None)

@@ -27,6 +27,8 @@ DIGEST_ANNOTATION = f"{GROUP}/desired"  # on a child: digest of its desired stat
 TEMPLATE_ANNOTATION = f"{GROUP}/template"  # on a pod: digest of its pod template
 IDENTITY_HEADER = "X-Face-Comparison-Identity"  # in every response: the uid of the resource whose pod responded
 
+GATEWAY_GROUP: Literal["gateway.networking.k8s.io"] = "gateway.networking.k8s.io"
+
 Object = dict[str, Any]
 
 
@@ -98,9 +100,11 @@ class NoRoute(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class ParentReference(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """A Gateway or one of its listeners."""
+    """A Gateway or one of its listeners. Group and kind are as in an HTTPRoute, where they have one value here."""
 
     name: str
+    group: Literal["gateway.networking.k8s.io"] = GATEWAY_GROUP
+    kind: Literal["Gateway"] = "Gateway"
     namespace: str | None = None
     section_name: str | None = None
     port: int | None = None

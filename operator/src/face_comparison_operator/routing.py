@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from face_comparison_operator.field_ownership import status_written
 from face_comparison_operator.listeners import listener_problem, matching_listeners
-from face_comparison_operator.resource import SERVICE_PORT, FaceComparison, Object, ParentReference
+from face_comparison_operator.resource import GATEWAY_GROUP, SERVICE_PORT, FaceComparison, Object, ParentReference
 
 ADMITTED = "Admitted"
 ADDRESS_PENDING = "AddressPending"
@@ -247,7 +247,7 @@ def _gateway_problem(
 
 
 def _refers_to(resource: FaceComparison, parent: ParentReference, told: Object) -> bool:
-    if told.get("kind", "Gateway") != "Gateway":
+    if not is_gateway(told):
         return False
     if (told.get("namespace") or resource.namespace, told.get("name")) != _key(resource, parent):
         return False
@@ -255,6 +255,11 @@ def _refers_to(resource: FaceComparison, parent: ParentReference, told: Object) 
         wanted is None or value is None or wanted == value
         for wanted, value in ((parent.section_name, told.get("sectionName")), (parent.port, told.get("port")))
     )
+
+
+def is_gateway(reference: Object) -> bool:
+    """Returns whether a reference in an HTTPRoute is to a Gateway, not to a Service or to another set of listeners."""
+    return (reference.get("group", GATEWAY_GROUP), reference.get("kind", "Gateway")) == (GATEWAY_GROUP, "Gateway")
 
 
 def _key(resource: FaceComparison, parent: ParentReference) -> GatewayKey:

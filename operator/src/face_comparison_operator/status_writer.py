@@ -9,7 +9,7 @@ from datetime import datetime
 from face_comparison_operator import reasons, status
 from face_comparison_operator.api_resources import EVENT, RESOURCE
 from face_comparison_operator.cache import Key, ObjectCache
-from face_comparison_operator.errors import OperatorError
+from face_comparison_operator.errors import NAMESPACE_TERMINATING, OperatorError
 from face_comparison_operator.events import announcement, ready_of
 from face_comparison_operator.observation import Observed
 from face_comparison_operator.reconcile_context import Client, Context, ReconcileMetrics
@@ -76,7 +76,7 @@ class StatusWriter:
         try:
             await self._client.create(EVENT, event)
         except OperatorError as error:
-            expected = "being terminated" in error.message  # a namespace that is being deleted accepts no new objects
+            expected = NAMESPACE_TERMINATING in error.message
             level = logging.DEBUG if expected else logging.WARNING
             log.log(level, "%s/%s: posting the event failed: %s", resource.namespace, resource.name, error.message)
 

@@ -65,3 +65,11 @@ def test_http_route_without_parents_is_not_admitted(live: dict[str, Any]) -> Non
     found = with_applied_route(resource(), None, live)
     state = route_state(found, {**live, "metadata": {"generation": 1}})
     assert (state.admitted, state.message) == (False, "the HTTPRoute faces names no Gateway")
+
+
+def test_parents_of_other_kinds_are_no_gateways() -> None:
+    """Somebody may have attached the HTTPRoute to a Service or to a set of listeners."""
+    others = [{"group": "", "kind": "Service", "name": "faces", "port": 80}, {"kind": "ListenerSet", "name": "extra"}]
+    found = with_applied_route(resource(), None, {"spec": {"parentRefs": [*others, {"name": "public"}]}})
+    assert found.spec.route.gateway is not None
+    assert [each.name for each in found.spec.route.gateway.parent_refs] == ["public"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from face_comparison_operator.contest import LIMIT, PAUSE, Repaired, RepairLog
 
 REPLICAS, IMAGE = Repaired("Deployment", "spec.replicas", "d1"), Repaired("Deployment", "spec.image", "d1")
@@ -48,3 +50,24 @@ def test_contest_is_forgotten() -> None:
     log = contested_log(REPLICAS)
     assert log.contested("Deployment", LIMIT - 1 + 2 * PAUSE) is None
     assert log.is_due(REPLICAS, LIMIT - 1 + 2 * PAUSE)
+
+
+@pytest.mark.parametrize("seconds", [15.0, 30.0])
+def test_slow_contest_is_reported_without_interruption(seconds: float) -> None:
+    """An autoscaler of somebody else writes every 15 s, and many controllers every 30 s."""
+    log = RepairLog()
+    for number in range(LIMIT):
+        assert log.is_due(REPLICAS, number * seconds)
+        log.note(REPLICAS, "is 5", number * seconds)
+    for number in range(LIMIT, 4 * LIMIT):
+        assert log.contested("Deployment", number * seconds - 0.1) == "is 5"
+        assert log.is_due(REPLICAS, number * seconds)
+        log.note(REPLICAS, "is 5", number * seconds)
+    assert log.contested("Deployment", (4 * LIMIT - 1) * seconds + 2 * seconds) is None
+
+
+def test_rare_edits_are_no_contest() -> None:
+    log = RepairLog()
+    for number in range(3 * LIMIT):
+        log.note(REPLICAS, "is 5", number * 60.0)
+        assert log.contested("Deployment", number * 60.0) is None

@@ -87,6 +87,33 @@ PARENTS: list[tuple[str, list[Any], int, list[Any], list[Any], str, str]] = [
         "RoutePending",
         "",
     ),
+    (
+        "a set of listeners",
+        [{"name": "public"}],
+        1,
+        [parent("public", kind="ListenerSet")],
+        [],
+        "RoutePending",
+        "",
+    ),
+    (
+        "a Gateway of another API",
+        [{"name": "public"}],
+        1,
+        [parent("public", group="networking.istio.io")],
+        [],
+        "RoutePending",
+        "",
+    ),
+    (
+        "a Gateway by its group and kind",
+        [{"group": "gateway.networking.k8s.io", "kind": "Gateway", "name": "public"}],
+        1,
+        [parent("public", group="gateway.networking.k8s.io", kind="Gateway")],
+        [],
+        "Admitted",
+        "",
+    ),
 ]
 
 

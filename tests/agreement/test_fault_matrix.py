@@ -12,8 +12,8 @@ from face_comparison_operator import pod_diagnostics, reasons, routing
 from support.fault_matrix import IN_CI, ROWS
 
 MEASURED: dict[str, dict[str, Any]] = json.loads((ROOT / "docs" / "data" / "fault-matrix.json").read_text())
-SLOWEST = 120
-"""Every fault is reported within so many seconds."""
+SLOWEST = 200
+"""Every fault is reported within so many seconds, even on a busy machine, where a pod may take two minutes to start."""
 # Reasons that report no fault, or a part of what another reason reports.
 NO_FAULTS = {
     *("Accepted", "Deployed", "Deploying", "PodsAvailable", "NoPodReady", "EndpointReachable", "Admitted"),
@@ -27,7 +27,6 @@ ELSEWHERE = {
     "ChildTerminating",
     "Terminating",
     "PodTerminating",
-    "MetricsUnavailable",
 }
 
 

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from support.faults import (
+    AGAIN,
     MESSAGE,
+    MUTATING,
     OTHER_SERVICE,
+    PAUSE,
     WEBHOOK,
     Row,
     quota,
     rejecting,
     secret,
+    sidecar,
 )
 
 RESOURCES: list[Row] = [
@@ -20,6 +24,17 @@ RESOURCES: list[Row] = [
         ["set resources.requests.cpu"],
         {"autoscaling": {"maxReplicas": 2}, "resources": {"limits": {"memory": "1500Mi"}}},
         mended={},
+    ),
+    Row(
+        "autoscaling-sidecar",
+        "`autoscaling` by CPU with a sidecar that requests none",
+        "MetricsUnavailable",
+        ["missing request for cpu in container sidecar"],
+        {"autoscaling": {"maxReplicas": 2}},
+        given=sidecar(PAUSE),
+        condition="AutoscalerReady",
+        delete=MUTATING,
+        mended=AGAIN,
     ),
     Row(
         "service-quota",

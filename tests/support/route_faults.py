@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+from devtools.k8s.certificates import self_signed
 from support.faults import (
     ELSEWHERE,
     GATEWAY_OF,
+    Object,
     Row,
     gateway,
     http_route,
     ingress,
+    secret,
 )
+
+
+def tls_secret(host: str, days: float) -> Object:
+    """A Secret with a certificate for `host` that ends in `days`."""
+    certificate, key = self_signed(host, days)
+    return secret("tls", "kubernetes.io/tls", **{"tls.crt": certificate.decode(), "tls.key": key.decode()})
+
+
+WITH_TLS: Object = {"route": {"host": "HOST", "ingress": {"tlsSecret": "tls"}}}
 
 ROUTES: list[Row] = [
     Row(
@@ -116,6 +128,24 @@ ROUTES: list[Row] = [
         ["clients reject the certificate"],
         {"route": {"host": "HOST", "ingress": {"tlsSecret": "no-such-secret"}}},
         mended={},
+    ),
+    Row(
+        "certificate-host",
+        "the certificate is for another host",
+        "CertificateInvalid",
+        ["not valid for 'HOST'"],
+        WITH_TLS,
+        given=[tls_secret("elsewhere.example.com", 9)],
+        mended={},
+    ),
+    Row(
+        "certificate-expired",
+        "the certificate has expired",
+        "CertificateInvalid",
+        ["certificate has expired"],
+        WITH_TLS,
+        given=[tls_secret("certificate-expired.faults.example.com", -1)],
+        add=[tls_secret("certificate-expired.faults.example.com", 9)],
     ),
     Row(
         "ip-host",

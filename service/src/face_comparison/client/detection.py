@@ -31,4 +31,4 @@ class Detection(DetectResponse, frozen=True, eq=False):
         faces = tuple(
             DetectedFace(**msgspec.structs.asdict(face), face_model_version=version) for face in response.faces
         )
-        return cls(faces=faces, face_model_version=version)
+        return cls(**{**msgspec.structs.asdict(response), "faces": faces})

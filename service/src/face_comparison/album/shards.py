@@ -215,8 +215,7 @@ def _record(outcome: Outcome) -> _Record:
     if isinstance(found, Rejected):
         record.code, record.reason = found.code, found.reason
     elif found is not None:
-        response = DetectResponse(found.detection.faces, found.detection.face_model_version)
-        record.detection = encoding.encode(response, encoding.MESSAGE_PACK)
+        record.detection = encoding.encode(found.detection, encoding.MESSAGE_PACK)
         record.crops = list(found.crops)
     return record
 

@@ -234,6 +234,9 @@ def test_gpu_path_matches_cpu(default_bundle: Bundle, analyzer: ImageAnalyzer, m
         def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
             return Strict(cpu.session(network, shapes, exact=exact), shapes)
 
+        def exact_session(self, network: Path) -> Session | None:
+            return cpu.exact_session(network)
+
     cpu = engines.load("onnxruntime", "cpu", 2)
     monkeypatch.setattr(engines, "load", lambda *given: Gpu())
     gpu = build_analyzer(default_bundle, device="cuda", threads=2, on_batch=lambda *batch: sizes.append(batch))

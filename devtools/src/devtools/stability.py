@@ -73,13 +73,21 @@ class _Precise:
 
     def __init__(self, engine: Engine, precision: Precision, detector: Path) -> None:
         self._engine, self._precision, self._detector = engine, precision, detector
+        self._view_shapes: Sequence[Shape] = ()
         self.name, self.device = engine.name, engine.device
 
     def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
         of_view = network == self._detector and not exact
+        if of_view:
+            self._view_shapes = shapes
         low = self._precision.view if of_view else self._precision.embedder and network != self._detector
         session = self._engine.session(network, shapes, exact=not low)
         return _Noisy(session, self._precision.noise) if of_view and self._precision.noise else session
+
+    def exact_session(self, network: Path) -> Session | None:
+        if self._precision.noise:
+            return self._engine.session(network, self._view_shapes, exact=True)
+        return self._engine.exact_session(network) if self._precision.view else None
 
 
 def build(bundle: Bundle, precision: Precision) -> ImageAnalyzer:

@@ -54,6 +54,10 @@ class _ReplayEngine:
     def session(self, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
         return _Replay(self._engine.session(network, shapes, exact=exact))
 
+    def exact_session(self, network: Path) -> Session | None:
+        session = self._engine.exact_session(network)
+        return session and _Replay(session)
+
 
 def lock_time(bundle: Bundle, images: Sequence[bytes], total: int) -> float:
     """Returns the seconds per image that hold the lock, measured over `total` images, cycling through `images`."""

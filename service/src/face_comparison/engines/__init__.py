@@ -63,6 +63,19 @@ class Engine(Protocol):
         """
         ...
 
+    def exact_session(self, network: Path) -> Session | None:
+        """Loads a network in float32 for single images of any size, beside sessions that are less precise.
+
+        It takes less memory than a session with many buckets, but runs one image at a time.
+
+        Returns:
+            The session, or None if all sessions compute in float32, or in TensorFloat-32, which is nearly as precise.
+
+        Raises:
+            InvalidBundle: The file is not a network that this engine can load.
+        """
+        ...
+
 
 def load(name: str, device: str, threads: int) -> Engine:
     """Returns the engine for a device.

@@ -53,6 +53,11 @@ class OnnxruntimeEngine:
                 ) from error
         return sessions
 
+    def exact_session(self, network: Path) -> Session | None:
+        """Returns None: the CPU computes in float32, CUDA in TensorFloat-32."""
+        del network
+        return None
+
 
 def cpu(threads: int) -> OnnxruntimeEngine:
     """Returns the engine for the CPU. Each call runs on one core, in the caller's thread."""

@@ -8,6 +8,7 @@ Used as a library:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -240,7 +241,10 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
     # Proposals from the views only select crops on a coarse grid, so the views may run in bfloat16. Detections on the
     # crops determine the hash, so the crops run in float32. An embedder in bfloat16 moves the hash by 0.015.
     exact = precision == "float32"
-    proposing = engine.session(bundle.detector, view_shapes, exact=exact or manifest.detector.refinement is None)
+    # Where the error could change the crops, the view is computed again in float32.
+    low = not exact and manifest.detector.refinement is not None
+    proposing = engine.session(bundle.detector, view_shapes, exact=not low)
+    rechecking = engine.exact_session(bundle.detector) if low else None
     refining = engine.session(bundle.detector, crop_shapes, exact=True)
     embedder = engine.session(bundle.embedder, embedder_shapes, exact=exact)
     if every_bucket:
@@ -249,6 +253,8 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
         for session, shapes in sessions:
             for shape in shapes:
                 _run_everywhere(session, np.zeros((*shape, 3), np.uint8), at_once)
+        if rechecking:  # the largest size takes most of the memory
+            rechecking.run(np.zeros((*max(view_shapes, key=math.prod), 3), np.uint8))
     model = ModelInfo(
         version=manifest.version,
         bundle=manifest.name,
@@ -270,6 +276,7 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
         batched(refining, buckets.crops, partial(on_batch, "detector")),
         batched(embedder, buckets.faces, partial(on_batch, "embedder")),
         buckets.aspects,
+        rechecking and Direct(rechecking, (1,), partial(on_batch, "detector")),
     )
     return ImageAnalyzer(model, built, max_side=max_side, decode=decode)
 

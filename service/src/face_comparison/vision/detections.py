@@ -40,6 +40,11 @@ class Detections:
         factor = np.float32(scale)
         return Detections(self.boxes * factor, self.scores, self.landmarks * factor)
 
+    def shifted(self, x: float, y: float) -> Detections:
+        """Returns the same faces moved by (x, y) pixels."""
+        offset = np.array([x, y], np.float32)
+        return Detections(self.boxes + np.array([x, y, 0, 0], np.float32), self.scores, self.landmarks + offset)
+
 
 def no_detections() -> Detections:
     """Returns an empty set of detections."""

@@ -7,7 +7,7 @@ happen elsewhere.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,7 @@ from face_comparison.vision.detections import (
 from face_comparison.vision.detectors import DETECTORS
 from face_comparison.vision.embedding import hashes
 from face_comparison.vision.pyramid import Pyramid
+from face_comparison.vision.rounding import is_sensitive_to_rounding
 from face_comparison.vision.types import Box, Face
 
 MAX_PROPOSALS = 300
@@ -67,7 +68,13 @@ class Recognizer:
     """Finds and embeds faces with one bundle's networks. Safe to use from several threads at once."""
 
     def __init__(
-        self, manifest: Manifest, views: Session, crops: Session, embedder: Session, aspects: Sequence[float] = ASPECTS
+        self,
+        manifest: Manifest,
+        views: Session,
+        crops: Session,
+        embedder: Session,
+        aspects: Sequence[float] = ASPECTS,
+        exact_views: Session | None = None,
     ) -> None:
         """Takes the sessions of a bundle.
 
@@ -77,8 +84,10 @@ class Recognizer:
             crops: The detector for crops around faces, loaded for the shapes of `crop_shapes`.
             embedder: The embedder for aligned faces, loaded for the shapes of `embedder_shapes`.
             aspects: The aspect ratios given to `view_shapes`.
+            exact_views: Like `views`, but in float32, if `views` is less precise.
         """
         self._views, self._crops, self._embedder = views, crops, embedder
+        self._exact_views = exact_views
         self._manifest = manifest
         self._aspects = tuple(aspects)
         self._decode = DETECTORS[manifest.detector.architecture]
@@ -164,9 +173,10 @@ class Recognizer:
         grown = max(views.tilted_size(*pyramid.size, roll)) / max(pyramid.size)
         side = self.view_side(round(grown * longest))
         view, matrix = views.draw_tilted(pyramid, side, roll)
-        found = self._detect_on(views.pad(view, side, self._aspects), min(spec.min_proposal, minimum))
+        canvas, lowest = views.pad(view, side, self._aspects), min(spec.min_proposal, minimum)
+        found = self._detect_on(canvas, lowest, lambda found: views.tilted_back(found, matrix))
         found = found.at(non_max_suppression(found, spec.nms_iou_threshold)[:MAX_PROPOSALS])
-        return OrientedDetections.of(views.tilted_back(found, matrix), roll)
+        return OrientedDetections.of(found, roll)
 
     def merged(self, found: OrientedDetections, more: OrientedDetections) -> OrientedDetections:
         """Returns the faces of both without duplicates, by descending score."""
@@ -217,8 +227,10 @@ class Recognizer:
         quarters: int,
     ) -> Detections:
         view, scale = views.draw(pyramid, side, max_scale)
-        found = self._detect_on(views.pad(views.turn(view, quarters), side, aspects), minimum)
-        return views.turn_back(found, quarters, *view.shape[:2]).scaled(1 / scale)
+        canvas = views.pad(views.turn(view, quarters), side, aspects)
+        return self._detect_on(
+            canvas, minimum, lambda found: views.turn_back(found, quarters, *view.shape[:2]).scaled(1 / scale)
+        )
 
     def _detect_in_part(
         self, pyramid: Pyramid, part: tuple[int, int, int, int], side: int, minimum: float
@@ -226,14 +238,22 @@ class Recognizer:
         left, top = part[:2]
         view, scale = views.draw(pyramid.part(*part), side, 1.0)
         lowest = min(self._manifest.detector.min_proposal, minimum)
-        found = self._detect_on(views.pad(view, side, self._aspects), lowest).scaled(1 / scale)
-        found = self._worth_a_crop(found, scale, minimum)
-        offset = np.array([left, top], np.float32)
-        return Detections(found.boxes + np.array([left, top, 0, 0], np.float32), found.scores, found.landmarks + offset)
+        canvas = views.pad(view, side, self._aspects)
+        found = self._detect_on(canvas, lowest, lambda found: found.scaled(1 / scale).shifted(left, top))
+        return self._worth_a_crop(found, scale, minimum)
 
-    def _detect_on(self, canvas: NDArray[np.uint8], minimum: float) -> Detections:
+    def _detect_on(
+        self, canvas: NDArray[np.uint8], minimum: float, placed: Callable[[Detections], Detections]
+    ) -> Detections:
+        """Returns the detections on a padded view, in pixels of the image, to which `placed` maps them."""
         _, height, width, _ = canvas.shape
-        return self._decode(self._views.run(canvas), height, width, minimum).of(0)
+        spec = self._manifest.detector
+        found = placed(self._decode(self._views.run(canvas), height, width, minimum).of(0))
+        if self._exact_views is None or spec.refinement is None:
+            return found
+        if not is_sensitive_to_rounding(found, spec.refinement, spec.nms_iou_threshold):
+            return found
+        return placed(self._decode(self._exact_views.run(canvas), height, width, minimum).of(0))
 
     def _detect(self, crops: NDArray[np.uint8], min_score: float) -> Candidates:
         _, height, width, _ = crops.shape

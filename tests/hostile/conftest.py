@@ -5,6 +5,7 @@ Every test was run against the first server, which one client could stop: those 
 
 from __future__ import annotations
 
+import resource
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -45,3 +46,19 @@ def model_service() -> Iterator[Served]:
         allowed_hosts="127.0.0.1",
     ) as served:
         yield served
+
+
+FEWEST_SOCKETS, MOST_SOCKETS, OTHER_FILES = 2_500, 10_000, 500
+
+
+@pytest.fixture
+def room_for_sockets() -> Iterator[int]:
+    """How many connections this process may open."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_SOCKETS + OTHER_FILES
+    granted = wanted if hard == resource.RLIM_INFINITY else min(hard, wanted)
+    if granted < FEWEST_SOCKETS + OTHER_FILES:
+        pytest.skip("this process may not open enough files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
+    yield granted - OTHER_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

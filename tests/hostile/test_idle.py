@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import resource
 import socket
-from collections.abc import Iterator
 
 import pytest
 
@@ -15,20 +13,9 @@ from support.hostile import MIB, PATIENCE, head, measured, probe, victim
 from support.served import Served, until
 
 MANY = 2_200
-MOST = 10_000
-OTHER_FILES = 500
 
 
-@pytest.fixture(autouse=True)
-def room_for_sockets() -> Iterator[int]:
-    """How many connections this process may open."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    granted = MOST + OTHER_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST + OTHER_FILES)
-    if granted < MANY + OTHER_FILES:
-        pytest.skip("this process may not open enough files")
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, granted), hard))
-    yield granted - OTHER_FILES
-    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+pytestmark = pytest.mark.usefixtures("room_for_sockets")
 
 
 WAYS = {

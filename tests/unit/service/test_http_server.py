@@ -16,6 +16,7 @@ from face_comparison.server.phases import Phase
 from face_comparison.server.ranking import KEPT
 from face_comparison.server.wsgi_call import Reply
 from face_comparison.serving.memory_budget import MemoryBudget
+from face_comparison.web import environ as keys
 
 
 def in_loop(act: Callable[[HttpServer, list[object]], None], turns: int = 20) -> list[object]:
@@ -196,3 +197,24 @@ def test_room_is_made_by_those_who_hold_memory_now() -> None:
         assert early[-1].phase is Phase.CLOSED
 
     asyncio.run(run())
+
+
+def test_rejected_request_leaves_no_garbage() -> None:
+    """An error refers to the functions it was raised in, and one of those to the error."""
+    error = ValueError("rejected")
+
+    def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        with pytest.raises(ValueError, match="rejected"):
+            raise environ[keys.ERROR]
+        start_response("400 Bad Request", [("Content-Length", "0")])
+        return []
+
+    async def run() -> None:
+        limits = ServerLimits(request_seconds=1, max_body_bytes=1, connections=1, threads=1)
+        server = HttpServer(application, lambda _: None, limits, MemoryBudget(2**30))
+        replied = asyncio.Event()
+        server.submit({"PATH_INFO": "/", keys.ERROR: error}, lambda reply: replied.set())
+        await replied.wait()
+
+    asyncio.run(run())
+    assert error.__traceback__ is None

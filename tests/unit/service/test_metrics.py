@@ -83,7 +83,8 @@ def test_metrics_have_prefix_and_help():
         for name in (
             "requests", "key_requests", "request_duration_seconds", "phase_duration_seconds", "faces_per_image",
             "batch_size", "requests_in_flight",
-            "queue_depth", "requests_rejected", "build_info", "connections", "evictions", "memory_budget_bytes",
+            "queue_depth", "requests_rejected", "build_info", "connections", "loop_turn_seconds", "evictions",
+            "memory_budget_bytes",
             "memory_reserved_bytes", "api_keys", "api_keys_invalid_lines", "api_keys_short", "api_keys_reload_failed",
             "auth_failures", "collection_searches", "collection_faces", "collection_search_duration_seconds",
                 "store_errors",

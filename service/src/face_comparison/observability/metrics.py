@@ -77,6 +77,11 @@ INFO = Gauge(
     multiprocess_mode="livemax",
 )
 CONNECTIONS = Gauge("face_comparison_connections", "Open client connections.", multiprocess_mode="livesum")
+LOOP_TURN_SECONDS = Histogram(
+    "face_comparison_loop_turn_seconds",
+    "Processor time of turns of the event loop of 5 ms or more: probes wait for several turns.",
+    buckets=(0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1),
+)
 EVICTIONS = Counter(
     "face_comparison_evictions_total",
     "Connections, uploads, fetches and queued requests ended early to make room for others.",

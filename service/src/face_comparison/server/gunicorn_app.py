@@ -25,7 +25,7 @@ from gunicorn.glogging import Logger
 
 from face_comparison import cpus
 from face_comparison.errors import FaceComparisonError
-from face_comparison.server import memory, runtime_dir
+from face_comparison.server import garbage, memory, runtime_dir
 from face_comparison.server.listener import create_listener
 from face_comparison.server.priority import give_way
 from face_comparison.server.shared_state import SharedWorkerState
@@ -190,6 +190,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         began = time.monotonic()
         with self._abort_startup_on_error():
             self.process.load()
+        garbage.keep_loaded()
         # The memory left for requests is known only after the models have been loaded and tried.
         share = int(self._memory_limit * (1 - MEMORY_RESERVE)) // self._workers
         self.budget.resize(max(memory.MIN_BUDGET_BYTES, share - memory.resident_bytes()))

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from face_comparison.observability import metrics
 from face_comparison.server.background_work import BackgroundWork
 from face_comparison.server.connection import Connection
+from face_comparison.server.open_connection import OpenConnection
 from face_comparison.server.phases import Phase
 from face_comparison.server.priority import give_way
 from face_comparison.server.ranking import Ranking
@@ -36,6 +37,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_Address = tuple[Any, ...]
+_Accepted = tuple[socket.socket, _Address, _Address]
+"""A socket, the address of its client, and that of the listening socket."""
+
 LIVENESS = "/livez"
 """Path whose GET requests the event loop handles itself: under load, a thread would wait for Python's interpreter lock
 several times. Handling them neither blocks nor logs."""
@@ -44,6 +49,8 @@ METRICS = "/metrics"
 
 PROBES = frozenset({LIVENESS, "/readyz", "/ping"})
 """Paths handled by threads of their own, which scrapes of metrics never delay."""
+
+_PROBE_STARTS = tuple(f"GET {path}".encode() for path in PROBES)
 
 PROBE_THREADS = 2
 
@@ -54,7 +61,19 @@ READ_THREADS = 12
 Reads of collections run in the threads of requests with an image, because they may wait for the store.
 """
 
-ACCEPTS_PER_TURN = 64
+ACCEPTS_PER_TURN = 256
+ACCEPT_SECONDS = BEGIN_SECONDS = 0.002
+"""How long the event loop spends per iteration on accepting connections, and on beginning to serve them."""
+
+FRESH_SECONDS, MANY_NEW = 1.0, 64
+"""How long a connection that has just been accepted is kept, if another one can be closed: a probe may have sent its
+request, which the event loop reads in one of its next iterations. It does not apply to a crowd that sends nothing."""
+
+KEPT_ACCEPTED = 512
+"""Accepted connections that wait to be served; further ones are closed when there are too many connections."""
+
+MANY_REJECTIONS = 8
+"""Number of pending rejections from which on a crowd's connections are closed without a response."""
 
 GRACE_CONNECTIONS = 64
 """Connections allowed beyond the limit while evicted clients are sent an error; beyond that, connections are closed
@@ -106,12 +125,15 @@ class HttpServer:
         self._reads = ThreadPoolExecutor(READ_THREADS, "read", initializer=give_way)
         self._probes = ThreadPoolExecutor(PROBE_THREADS, "probe")
         self._metrics = ThreadPoolExecutor(1, "metrics")
-        self._by_phase: dict[Phase, dict[Connection, None]] = {phase: {} for phase in Phase}
-        self._slowest = Ranking[Connection](
+        self._by_phase: dict[Phase, dict[OpenConnection, None]] = {phase: {} for phase in Phase}
+        self._slowest = Ranking[OpenConnection](
             lambda each: -each.bytes_per_second, lambda each: each in self._by_phase[Phase.BODY]
         )
-        self._largest = Ranking[Connection](lambda each: each.byte_seconds, self._can_make_room)
+        self._largest = Ranking[OpenConnection](lambda each: each.byte_seconds, self._can_make_room)
         self._later = BackgroundWork("log")
+        self._accepted: deque[_Accepted] = deque()
+        self._silent: deque[_Accepted] = deque()  # those that had not sent anything yet
+        self._accepts, self._is_beginning = 1 if limits.processes > 1 else ACCEPTS_PER_TURN, False
         self._deferred: deque[Callable[[], None]] = deque()
         self._is_deferring = False
         self._open = 0
@@ -125,25 +147,49 @@ class HttpServer:
 
     def listen(self, listener: socket.socket) -> None:
         """Starts accepting connections. The socket must be nonblocking."""
-        self._loop.add_reader(listener, self.accept, listener)
+        self._loop.add_reader(listener, self.accept, listener, listener.getsockname())
 
     def stop_listening(self, listener: socket.socket) -> None:
         """Accepts the connections that are already established, and then stops accepting."""
         self._loop.remove_reader(listener)
-        while self._accept_one(listener):
+        address = listener.getsockname()
+        while self._accept_one(listener, address):
             pass
+        while waiting := self._accepted or self._silent:
+            self._connect(*waiting.pop())
 
-    def accept(self, listener: socket.socket) -> None:
-        """Accepts several connections per iteration of the event loop, or one if several processes share the socket.
+    def accept(self, listener: socket.socket, address: _Address) -> None:
+        """Accepts connections as fast as they come, and begins with probes: they do not wait for a burst.
 
-        Otherwise, a probe that connects after a burst would wait for one iteration per connection. With several
-        processes, each accepts one at a time, so that connections are spread over all of them.
+        Accepting takes a fraction of the time that a connection takes altogether. If several processes share the
+        socket, each accepts one at a time, so that connections are spread over all of them, and more during a burst.
         """
-        for _ in range(1 if self._limits.processes > 1 else ACCEPTS_PER_TURN):
-            if not self._accept_one(listener):
-                return
+        until = time.monotonic() + ACCEPT_SECONDS
+        for _ in range(self._accepts):
+            if not self._accept_one(listener, address):
+                self._accepts = 1 if self._limits.processes > 1 else ACCEPTS_PER_TURN
+                break
+            if time.monotonic() >= until:
+                break
+        else:
+            self._accepts = min(2 * self._accepts, ACCEPTS_PER_TURN)
+        if not self._is_beginning:
+            self._begin()
 
-    def _accept_one(self, listener: socket.socket) -> bool:
+    def _begin(self) -> None:
+        """Begins to serve accepted connections, those that have sent something first; the rest in later iterations."""
+        until = time.monotonic() + BEGIN_SECONDS
+        while (waiting := self._accepted or self._silent) and time.monotonic() < until:
+            self._connect(*waiting.pop())
+        self._is_beginning = bool(self._accepted or self._silent)
+        if self._is_beginning:
+            self._loop.call_soon(self._begin)
+
+    def _connect(self, sock: socket.socket, peer: _Address, address: _Address) -> None:
+        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self, peer, address), sock))
+        task.add_done_callback(self._count_failed)
+
+    def _accept_one(self, listener: socket.socket, address: _Address) -> bool:
         """Accepts one connection; returns whether there was one."""
         try:
             sock, peer = listener.accept()
@@ -160,10 +206,14 @@ class HttpServer:
         while self._open >= self._limits.connections + GRACE_CONNECTIONS and self._make_room():
             pass
         self._open += 1
-        address = listener.getsockname()
         sock.setblocking(False)
-        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self, peer, address), sock))
-        task.add_done_callback(self._count_failed)
+        start = _peek(sock)
+        if start.startswith(_PROBE_STARTS):
+            self._connect(sock, peer, address)
+        elif start:
+            self._accepted.append((sock, peer, address))
+        else:
+            self._silent.append((sock, peer, address))
         return True
 
     def _count_failed(self, task: asyncio.Task[Any]) -> None:
@@ -172,9 +222,19 @@ class HttpServer:
 
     def _make_room(self) -> bool:
         """Evicts the connection whose loss costs its client least; returns False if all are being processed."""
+        while len(self._accepted) + len(self._silent) > KEPT_ACCEPTED:
+            sock, peer, address = (self._silent or self._accepted).popleft()
+            if _peek(sock).startswith(_PROBE_STARTS):  # it has arrived in the meantime
+                self._connect(sock, peer, address)
+                continue
+            sock.close()
+            self._open -= 1
+            self.evicted(Phase.NEW.value)
+            return True
         for phase in _CLOSE_ORDER:
-            for connection in self._by_phase[phase]:
-                connection.evict()
+            oldest = next(iter(self._by_phase[phase]), None)
+            if oldest is not None and not (phase is Phase.NEW and self._is_fresh(oldest)):
+                oldest.evict()
                 return True
         rejected = next((each for each in self._by_phase[Phase.HANDLING] if each.is_rejected), None)
         if rejected is not None:  # thousands of rejected requests may be waiting for their responses
@@ -182,13 +242,26 @@ class HttpServer:
             return True
         receiving = self._by_phase[Phase.BODY]
         # If no body is being received, evict the connection that has been sending its response for longest.
-        slowest = self._slowest.worst(receiving.keys, len(receiving)) or next(iter(self._by_phase[Phase.SENDING]), None)
+        slowest = (
+            self._slowest.worst(receiving.keys, len(receiving))
+            or next(iter(self._by_phase[Phase.SENDING]), None)
+            or next(iter(self._by_phase[Phase.NEW]), None)
+        )
         if slowest is None:
             return False
-        slowest.evict()
+        if len(self._deferred) < MANY_REJECTIONS:
+            slowest.evict()
+        else:  # responding to each takes longer than a crowd takes to connect
+            self.evicted(slowest.phase.value)
+            slowest.abort()
         return True
 
-    def _can_make_room(self, connection: Connection) -> bool:
+    def _is_fresh(self, oldest: OpenConnection) -> bool:
+        """Returns whether new connections, of which this is the oldest, may have sent what has not been read yet."""
+        few = len(self._by_phase[Phase.NEW]) <= MANY_NEW
+        return few and time.monotonic() - oldest.since < FRESH_SECONDS
+
+    def _can_make_room(self, connection: OpenConnection) -> bool:
         """Returns whether a connection holds memory, and is not being processed."""
         return connection.held_bytes > 0 and (
             connection in self._by_phase[Phase.BODY] or connection in self._by_phase[Phase.SENDING]
@@ -211,11 +284,16 @@ class HttpServer:
         """Whether the service has several workers."""
         return self._limits.processes > 1
 
-    def add(self, connection: Connection) -> None:
+    @property
+    def connections(self) -> int:
+        """The number of open connections."""
+        return self._open
+
+    def add(self, connection: OpenConnection) -> None:
         """Registers a new connection."""
         self._by_phase[connection.phase][connection] = None
 
-    def moved(self, connection: Connection, before: Phase) -> None:
+    def moved(self, connection: OpenConnection, before: Phase) -> None:
         """Registers that a connection has left the phase `before`. Each phase keeps connections in order of entry."""
         if self._by_phase[before].pop(connection, True) is None:
             if connection.phase is Phase.CLOSED:
@@ -225,7 +303,7 @@ class HttpServer:
             else:
                 self._by_phase[connection.phase][connection] = None
 
-    def charge(self, connection: Connection, amount: int) -> bool:
+    def charge(self, connection: OpenConnection, amount: int) -> bool:
         """Charges memory to a connection; returns whether there is enough.
 
         If there is not, connections that are still receiving a body or sending a response are evicted, starting with
@@ -241,7 +319,7 @@ class HttpServer:
         connection.held_bytes += amount
         return True
 
-    def release(self, connection: Connection) -> None:
+    def release(self, connection: OpenConnection) -> None:
         """Releases all memory charged to a connection."""
         if connection.held_bytes:
             self._budget.release(connection.held_bytes)
@@ -264,7 +342,7 @@ class HttpServer:
         if keys.ERROR in environ:
             # Responding takes less time than a thread would need to get Python's lock and hand over the response.
             environ[keys.LATER] = self._later.run
-            self.defer(lambda: on_reply(call_application(self._application, environ)))
+            self.defer(lambda: self._respond_to_rejected(environ, on_reply))
             return
         if path == LIVENESS and environ["REQUEST_METHOD"] == "GET":
             # Respond in a later iteration: data received together with this request is processed before the response.
@@ -273,6 +351,13 @@ class HttpServer:
         self._call(
             self._pool(path, environ["REQUEST_METHOD"]), lambda: call_application(self._application, environ), on_reply
         )
+
+    def _respond_to_rejected(self, environ: dict[str, Any], on_reply: Callable[[Reply], None]) -> None:
+        reply = call_application(self._application, environ)
+        # An error and the functions that it has passed through refer to each other, so that they would stay in memory,
+        # with the request, until the next garbage collection: 65 objects each.
+        environ[keys.ERROR].__traceback__ = None
+        on_reply(reply)
 
     def _pool(self, path: str, method: str) -> ThreadPoolExecutor:
         if path == METRICS:
@@ -335,7 +420,7 @@ class HttpServer:
     def busy(self) -> bool:
         """Whether a request is in progress, or may still arrive on a connection that was just accepted."""
         phases = (Phase.NEW, Phase.HEAD, Phase.BODY, Phase.HANDLING, Phase.SENDING, Phase.DISCARDING)
-        return any(self._by_phase[phase] for phase in phases)
+        return bool(self._accepted or self._silent) or any(self._by_phase[phase] for phase in phases)
 
     def finish_background_work(self) -> None:
         """Writes pending log lines; blocks briefly."""
@@ -347,6 +432,14 @@ class HttpServer:
         for phase in (Phase.NEW, Phase.IDLE):
             for connection in [each for each in self._by_phase[phase] if now - each.since >= seconds]:
                 connection.abort()
+
+
+def _peek(sock: socket.socket) -> bytes:
+    """Returns the first bytes that have arrived, which stay in the socket; none if there are none yet."""
+    try:
+        return sock.recv(16, socket.MSG_PEEK)
+    except OSError:
+        return b""
 
 
 def _start_threads(pool: ThreadPoolExecutor, count: int) -> None:

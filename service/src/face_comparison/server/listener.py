@@ -10,7 +10,7 @@ from contextlib import suppress
 
 from face_comparison.errors import InvalidSettings
 
-BACKLOG = 2048
+BACKLOG = 4096
 
 _SO_ATTACH_FILTER = 26  # asm-generic/socket.h
 # A classic BPF program for TCP segments, as (code, jump if true, jump if false, operand): of the flags SYN and ACK, if

@@ -9,6 +9,7 @@ longer needed, it stops accepting connections immediately and finishes the reque
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -18,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 from gunicorn.workers.base import Worker as BaseWorker
 
 from face_comparison.server import memory
+from face_comparison.server.fair_selector import FairSelector
+from face_comparison.server.garbage import CollectionPolicy
 from face_comparison.server.listener import block_new_connections
 
 if TYPE_CHECKING:
@@ -47,6 +50,17 @@ TRIM_SECONDS = 1.0
 _POLL_SECONDS = 0.05
 
 
+LONG_TURN_SECONDS = 0.005
+"""Shorter turns of the event loop are not counted: there are thousands per second."""
+
+
+def _observe_turn(seconds: float) -> None:
+    if seconds >= LONG_TURN_SECONDS:
+        from face_comparison.observability import metrics  # noqa: PLC0415 (after its folder has been set)
+
+        metrics.LOOP_TURN_SECONDS.observe(seconds)
+
+
 class Worker(BaseWorker):  # type: ignore[misc]
     """A worker whose application must be a `gunicorn_app.Application`."""
 
@@ -56,7 +70,8 @@ class Worker(BaseWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serves connections; gunicorn calls it in the new process after loading the application."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        asyncio.run(self._serve())
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(FairSelector(_observe_turn))) as runner:
+            runner.run(self._serve())
 
     def handle_exit(self, sig: int, frame: Any) -> None:
         """Starts a graceful shutdown, on SIGTERM."""
@@ -98,10 +113,12 @@ class Worker(BaseWorker):  # type: ignore[misc]
         self._stop.set()
 
     async def _return_memory(self, server: HttpServer) -> None:
-        """Returns the allocator's free memory to the system after each burst."""
-        policy = memory.TrimPolicy()
+        """Collects garbage, and returns the allocator's free memory to the system after each burst."""
+        policy, garbage_policy = memory.TrimPolicy(), CollectionPolicy()
         while True:
             await asyncio.sleep(TRIM_SECONDS)
+            if garbage_policy.is_due(server.connections):
+                gc.collect()
             if policy.is_due(self.app.budget.take_peak(), memory.resident_bytes(), self.app.memory_per_worker):
                 server.run(memory.return_freed_memory)
 

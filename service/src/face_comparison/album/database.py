@@ -183,7 +183,7 @@ class AlbumDatabase:
         try:
             yield
         except sqlite3.OperationalError as error:
-            if "locked" in str(error):
+            if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
                 raise AlbumUnusable(f"{self._path.parent} is in use by another run; wait until it ends") from error
             raise AlbumUnusable(f"{self._path} cannot be used: {error}") from error
         except sqlite3.DatabaseError as error:

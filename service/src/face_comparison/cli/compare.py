@@ -16,8 +16,9 @@ from face_comparison.errors import FaceComparisonError
 
 if TYPE_CHECKING:
     from face_comparison.api.responses import CompareResponse, TargetMatch
-    from face_comparison.cli.face_finder import Compared, LocalFaces
+    from face_comparison.cli.face_finder import Compared
     from face_comparison.cli.image_options import Format
+    from face_comparison.cli.local_faces import LocalFaces
     from face_comparison.vision import matching
 
 SAME, DIFFERENT = 0, 1
@@ -68,7 +69,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
     The exit status is 0 if the person is in all of them, 1 if not, and 2 if an image could not be used.
     """
-    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
+    from face_comparison.cli import finder_options  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
     if as_json and format_ not in (None, "json"):
         raise click.UsageError(f"--json and --format {format_} contradict each other")
@@ -84,7 +85,7 @@ def command(  # noqa: PLR0913 (one for each option)
     found = inputs.expand(arguments, settings)
     for line in inputs.report_ignored(found.ignored):
         click.echo(line, err=True)
-    finder = face_finder.remote_or_local(service, api_key, option_values)
+    finder = finder_options.remote_or_local(service, api_key, option_values)
     if draw is None:
         head, outcomes = finder.compare(first[0], found.images, threshold)
     else:

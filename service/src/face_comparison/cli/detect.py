@@ -14,8 +14,8 @@ from face_comparison.cli.inputs import InputImage, Problem
 
 if TYPE_CHECKING:
     from face_comparison.api.responses import DetectResponse
-    from face_comparison.cli.face_finder import LocalFaces
     from face_comparison.cli.image_options import Format
+    from face_comparison.cli.local_faces import LocalFaces
     from face_comparison.vision.types import Analysis
 
 
@@ -62,7 +62,7 @@ def command(  # noqa: PLR0913 (one for each option)
 
     Unusable images are reported on stderr; the rest are still processed, and the exit status is 2.
     """
-    from face_comparison.cli import face_finder  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
+    from face_comparison.cli import finder_options  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
     arguments = inputs.collect_arguments(images, files_from, "IMAGE...")
     if draw is not None and service is not None:
@@ -72,7 +72,7 @@ def command(  # noqa: PLR0913 (one for each option)
         raise click.UsageError("--draw requires exactly one IMAGE")
     for line in inputs.report_ignored(found.ignored):
         click.echo(line, err=True)
-    finder = face_finder.remote_or_local(
+    finder = finder_options.remote_or_local(
         service, api_key, option_values, max_faces=max_faces, min_confidence=min_confidence
     )
     responses = finder.detect(found.images)

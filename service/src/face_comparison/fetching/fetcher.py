@@ -6,7 +6,7 @@ settings by itself. `http.client` only parses the response on a connected socket
 
 Connecting and reading have timeouts, and the time limit of the whole fetch is enforced below them, on every receive.
 Name resolution cannot be interrupted, so it runs in a thread that is abandoned at the deadline. The number of received
-bytes is limited at the same place, below every parser.
+bytes is limited at the same place, below every parser: see `limited_connection`.
 
 `s3://` is exempt from the guard because it leads to the configured endpoint.
 """
@@ -19,22 +19,26 @@ import ipaddress
 import os
 import socket
 import ssl
-from collections.abc import Callable
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from face_comparison import __version__, cancellation
-from face_comparison.errors import BodyTooLarge, UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
+from face_comparison.errors import UrlFetchFailed, UrlFetchTimeout, UrlNotAllowed
 from face_comparison.fetching.address_policy import AllowList
 from face_comparison.fetching.deadline import DetachedCalls, TimeLimit
+from face_comparison.fetching.limited_connection import (
+    FinalResponse,
+    LimitedSocket,
+    LimitedTlsSocket,
+    Limits,
+    max_received_bytes,
+    shut_down,
+)
 from face_comparison.fetching.response_body import read_body
 from face_comparison.fetching.s3 import ObjectStore
 from face_comparison.fetching.urls import HttpUrl, S3Url, parse, resolve_redirect
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 USER_AGENT = f"face-comparison/{__version__}"
 
@@ -43,7 +47,6 @@ _SocketAddress = tuple[Any, ...]
 
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _WITH_IMAGE = frozenset({http.HTTPStatus.OK, http.HTTPStatus.NON_AUTHORITATIVE_INFORMATION})
-_MAX_INTERIM_RESPONSES = 16
 _LOOKUPS, _LOOKUPS_PER_CALLER = 256, 64
 """Concurrent lookups, including abandoned ones. An unresponsive resolver holds each for up to 30 s: a caller who keeps
 naming dead servers occupies a quarter of them at most. Four such callers can make others wait."""
@@ -82,7 +85,7 @@ class Fetcher:
         self._allowed = AllowList.of(policy.allowed_hosts)
         self._lookups = DetachedCalls(_LOOKUPS, _LOOKUPS_PER_CALLER)
         self._tls = ssl.create_default_context()
-        self._tls.sslsocket_class = _LimitedTlsSocket
+        self._tls.sslsocket_class = LimitedTlsSocket
         self._objects = ObjectStore(
             policy.allowed_buckets, policy.max_bytes, policy.connect_seconds, policy.read_seconds
         )
@@ -123,11 +126,11 @@ class Fetcher:
         """Returns the body, or the target of a redirect."""
         try:
             connection = http.client.HTTPConnection(url.host, url.port)
-            connection.response_class = _FinalResponse
+            connection.response_class = FinalResponse
             connection.auto_open = 0  # http.client must not connect by itself: it would resolve the name again
             cancellation.check()
             connection.sock = sock = self._secure(self._connect(url, server, limit, caller), url)
-            with closing(connection), cancellation.on_cancel(partial(_shut_down, sock)):
+            with closing(connection), cancellation.on_cancel(partial(shut_down, sock)):
                 connection.request("GET", url.target, headers=_headers(url, self._policy.accept))
                 with connection.getresponse() as response:
                     if response.status in _REDIRECTS:
@@ -153,7 +156,7 @@ class Fetcher:
         except OSError as error:
             raise UrlFetchFailed(f"the connection to {server} broke: {_reason(error)}") from None
 
-    def _connect(self, url: HttpUrl, server: str, limit: TimeLimit, caller: str) -> _LimitedSocket:
+    def _connect(self, url: HttpUrl, server: str, limit: TimeLimit, caller: str) -> LimitedSocket:
         """Connects to one of the name's addresses, after all of them have been checked."""
         found = self._resolve(url, server, limit, caller)
         if not self._allowed.permits(url.host, [ipaddress.ip_address(address[0]) for _, address in found]):
@@ -162,8 +165,8 @@ class Fetcher:
             )
         timed_out, failure = False, "no address"
         for family, address in found:
-            sock = _LimitedSocket(family, socket.SOCK_STREAM)
-            sock.limits = _Limits(limit, self._policy.read_seconds, _max_received_bytes(self._policy.max_bytes))
+            sock = LimitedSocket(family, socket.SOCK_STREAM)
+            sock.limits = Limits(limit, self._policy.read_seconds, max_received_bytes(self._policy.max_bytes))
             try:
                 sock.settimeout(limit.remaining(self._policy.connect_seconds))
                 sock.connect(address)
@@ -199,102 +202,15 @@ class Fetcher:
         except socket.gaierror:
             raise UrlFetchFailed(f"the name of {server} cannot be resolved") from None
 
-    def _secure(self, sock: _LimitedSocket, url: HttpUrl) -> _LimitedSocket:
+    def _secure(self, sock: LimitedSocket, url: HttpUrl) -> LimitedSocket:
         """Adds TLS to the connection for https; the certificate must be valid for the URL's host."""
         if url.scheme == "http":
             return sock
         sock.settimeout(sock.limits.seconds())  # applies to the whole handshake
         secured = self._tls.wrap_socket(sock, server_hostname=url.host)
-        assert isinstance(secured, _LimitedTlsSocket)  # noqa: S101 - the context creates no other class
+        assert isinstance(secured, LimitedTlsSocket)  # noqa: S101 - the context creates no other class
         secured.limits = sock.limits
         return secured
-
-
-@dataclass(slots=True)
-class _Limits:
-    """The remaining limits of a connection.
-
-    Attributes:
-        time: Time limit of the whole fetch.
-        wait: Maximum seconds without receiving a byte.
-        total: Bytes that may still be received.
-    """
-
-    time: TimeLimit
-    wait: float
-    total: int
-    framing: int = 512 * 1024
-    """Bytes that may still be received in addition to the body: headers, chunk lengths, trailers."""
-
-    def seconds(self) -> float:
-        """Returns the timeout of the next read, in seconds."""
-        return self.time.remaining(self.wait)
-
-    def counted(self, read: Callable[[int], bytes]) -> Callable[[int], bytes]:
-        """Wraps `read` so that the bytes it returns, which are those of the body, increase the allowance for framing.
-
-        Chunks of 24 bytes are possible, but parsing chunks of one byte in Python would take minutes.
-        """
-
-        def read_counted(size: int) -> bytes:
-            chunk = read(size)
-            self.framing += len(chunk) + len(chunk) // 4
-            return chunk
-
-        return read_counted
-
-
-def _max_received_bytes(max_bytes: int) -> int:
-    """Returns the maximum size of a whole response, in bytes.
-
-    Headers and chunk lengths add to the size of an image; a response that consists mostly of those is not an image.
-    """
-    return 2 * max_bytes + 2**20
-
-
-class _FinalResponse(http.client.HTTPResponse):
-    """A response that skips interim ones such as 103 Early Hints; `http.client` itself skips only 100 Continue."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        for _ in range(_MAX_INTERIM_RESPONSES):
-            version, status, reason = super()._read_status()  # type: ignore[misc]
-            if not 100 <= status < 200 or status in (http.HTTPStatus.CONTINUE, http.HTTPStatus.SWITCHING_PROTOCOLS):
-                return version, status, reason
-            http.client.parse_headers(self.fp)
-        raise http.client.BadStatusLine("interim responses without end")
-
-
-class _LimitedSocket(socket.socket):
-    """A socket that enforces the time limit of the whole fetch and the maximum size of a response.
-
-    A timeout alone restarts with every byte, so a server that sends one byte per second would never exceed it. And
-    parsers have gaps: `http.client` interprets a chunk of length -1 as "everything that follows", and would read all of
-    it into memory.
-    """
-
-    limits: _Limits
-
-    def recv_into(self, buffer: WriteableBuffer, nbytes: int | None = None, flags: int = 0) -> int:
-        self.settimeout(self.limits.seconds())
-        received = super().recv_into(buffer, nbytes or memoryview(buffer).nbytes, flags)
-        self.limits.total -= received
-        self.limits.framing -= received
-        if self.limits.total < 0:
-            raise BodyTooLarge("the response of the URL's server is much larger than an image may be")
-        if self.limits.framing < 0:
-            raise UrlFetchFailed("the response of the URL's server has long headers or is cut into tiny chunks")
-        return received
-
-
-class _LimitedTlsSocket(_LimitedSocket, ssl.SSLSocket):
-    """The same with TLS. The SSL context creates it and cannot pass the limits, so they are set afterwards."""
-
-
-def _shut_down(sock: socket.socket) -> None:
-    """Interrupts another thread that is reading from the socket."""
-    with suppress(OSError):
-        # Not `SSLSocket.shutdown`, which would modify the object while it is being read from.
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _headers(url: HttpUrl, accept: str) -> dict[str, str]:

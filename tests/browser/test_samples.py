@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from devtools import debian_packages
 from devtools.explorer import Explorer, Service
 from support.servers import Server, reply
 
@@ -25,13 +26,15 @@ FILES = {
     "cURL": "call.sh", "Python": "call.py", "Java": "Call.java", "JavaScript": "call.mjs", "Go": "call.go",
     "C#": "Program.cs", "PHP": "call.php",
 }  # fmt: skip
-NEEDED = ("cURL", "Python", "Java", "JavaScript", "Go")
-"""Languages that CI always runs; the others run where their programs are installed."""
+NEEDED = ("cURL", "Python", "Java", "JavaScript", "Go", "PHP")
+"""Languages that CI always runs; C# runs where .NET is installed."""
 AWKWARD = 'Anna\'s; "2", 张.jpg'
 
 
 def run(language: str, code: str, folder: Path) -> str:
     """What the code prints, run in a folder that holds the images."""
+    if language == "PHP":
+        debian_packages.install("php", ["php-cli", "php-curl"])
     program = shutil.which(PROGRAMS[language])
     if program is None:
         if os.environ.get("CI") and language in NEEDED:

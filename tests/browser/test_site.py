@@ -66,6 +66,35 @@ def test_pages_are_self_contained_and_fit_phone(opened: Open, site: str) -> None
         assert wide <= 0, path
 
 
+CUT_OFF = """() => {
+    const article = document.querySelector("article");
+    const edge = article.getBoundingClientRect().right;
+    const images = [...article.querySelectorAll("img")].filter(
+        (image) => !image.naturalWidth || image.getBoundingClientRect().right > edge + 1);
+    const drawings = [...article.querySelectorAll("pre code")].filter(
+        (code) => /[─│┌┐└┘▶▼]/.test(code.textContent) && code.scrollWidth > code.clientWidth);
+    return [...images, ...drawings].map((each) => each.src ?? each.textContent.slice(0, 80));
+}"""
+"""Images that did not load or are wider than the text, and drawings made of characters that need scrolling."""
+
+
+@pytest.mark.parametrize("width", [1280, 360])
+def test_images_and_drawings_are_shown_whole(opened: Open, site: str, width: int) -> None:
+    page = opened("index.html", viewport={"width": width, "height": 800})
+    shown = 0
+    for path in sorted(SITE.rglob("*.html")):
+        page.goto(site + str(path.relative_to(SITE)))
+        page.evaluate(
+            """Promise.all([...document.querySelectorAll("article img")].map((image) => {
+                image.loading = "eager";
+                return image.decode().catch(() => {});
+            }))"""
+        )
+        assert page.evaluate(CUT_OFF) == [], path
+        shown += int(page.evaluate("document.querySelectorAll('article img').length"))
+    assert shown > 40
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", ["index.html", "explanation/capacity.html", "reference/resource.html"])
 def test_pages_are_accessible(opened: Open, path: str, scheme: str) -> None:

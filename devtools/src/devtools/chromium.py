@@ -6,10 +6,10 @@ the tests report why they are skipped.
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import sys
+
+from devtools import debian_packages
 
 PACKAGES = ("chromium", "fonts-noto-cjk")
 """The browser, and a font with Chinese characters for its images."""
@@ -33,20 +33,7 @@ def executable() -> str | None:
 
 def install() -> str | None:
     """Installs the browser. Returns why that was not possible, or None if it is installed."""
-    if executable():
-        return None
-    if shutil.which("apt-get") is None:
-        return "Chromium is missing, and this machine has no apt-get to install it"
-    if os.geteuid() != 0:
-        return f"Chromium is missing: as root, apt-get install {' '.join(PACKAGES)}"
-    environ = os.environ | {"DEBIAN_FRONTEND": "noninteractive"}
-    for command in (["update", "-qq"], ["install", "-qq", "--yes", "--no-install-recommends", *PACKAGES]):
-        done = subprocess.run(
-            ["apt-get", *command], env=environ, capture_output=True, text=True, timeout=600, check=False
-        )
-        if done.returncode:
-            return f"Chromium is missing, and apt-get {command[0]} failed: {done.stderr.strip()[-300:]}"
-    return None
+    return debian_packages.install("chromium", PACKAGES)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 /** The page Compare: one face against other images, and what another threshold would say. */
 
 import { afterPaint, announce, bringIntoView, fill, h, keepFocus, sign } from "./dom.js";
+import { earlierComparisons, KEPT } from "./earlier.js";
 import { developerDetails } from "./exchange.js";
 import { acceptDrops, changedSample, intake, sample } from "./intake.js";
 import { meaning, number, percent, t } from "./language.js";
@@ -21,7 +22,7 @@ export function comparePage(service) {
   const run = runner();
   const own = service.defaults.threshold;
   const nothing = { answer: null, error: null, busy: false, sent: null };
-  const state = { ...nothing, source: null, targets: [], chosen: 0, threshold: own, view: { order: "given", filter: "" }, picking: null };
+  const state = { ...nothing, source: null, targets: [], chosen: 0, threshold: own, view: { order: "given", filter: "" }, picking: null, earlier: [] };
   let parts, intakes;
 
   const setSource = (subject) => {
@@ -83,9 +84,26 @@ export function comparePage(service) {
     announce(t("compare.working"));
     return run(
       state.sent,
-      (answer) => finished({ answer, error: null, chosen: Math.min(state.chosen, answer.reply.Targets.length - 1) }),
+      (answer) => remember(answer) || finished({ answer, error: null, chosen: Math.min(state.chosen, answer.reply.Targets.length - 1) }),
       (error) => finished({ answer: null, error }),
     );
+  }
+
+  function remember(answer) {
+    const { source, targets, sent, earlier } = state;
+    state.earlier = [...earlier, { source, targets, sent, answer }].slice(-KEPT);
+  }
+
+  /** Show an earlier comparison with the images and the response that it had. */
+  function again(entry) {
+    Object.assign(state, nothing, entry, { chosen: 0, picking: null });
+    show();
+    parts.earlier.querySelector("[aria-pressed=true]")?.focus();
+  }
+
+  function forgetEarlier() {
+    state.earlier = state.earlier.filter(({ answer }) => answer === state.answer);
+    show();
   }
 
   function finished(result) {
@@ -97,6 +115,11 @@ export function comparePage(service) {
   }
 
   const verdict = (found, threshold = state.threshold) => verdictAt(found, threshold, state.answer.reply.Threshold, service.defaults);
+
+  const verdictOfFirst = ({ answer: { reply } }) => {
+    const [target] = reply.Targets;
+    return target.Error ? "none" : verdictAt(target, state.threshold, reply.Threshold, service.defaults);
+  };
 
   /** Let the visitor choose among the faces of an image; with a box the one there is chosen at once. */
   async function pick(subject, box = null) {
@@ -119,12 +142,12 @@ export function comparePage(service) {
       source: intake({ ...taking, take: takeSource, takeUrl: (url) => setSource({ url }), takeHash: (hash) => setSource({ hash }), samples: { [t("compare.sample")]: trySamples }, typed: intakes?.source.typed() }),
       targets: intake({ ...taking, take: takeTargets, takeUrl: (url) => addOne({ url }), takeHash: (hash) => addOne({ hash }), many: true, room, typed: intakes?.targets.typed() }),
     };
-    parts = { source: h("div", { class: "stack" }), targets: h("div", { class: "stack" }), result: h("div", { class: "stack", tabindex: "-1" }), below: h("div") };
+    parts = { source: h("div", { class: "stack" }), targets: h("div", { class: "stack" }), result: h("div", { class: "stack", tabindex: "-1" }), earlier: h("div"), below: h("div") };
     const left = h("section", { class: "card stack", "aria-labelledby": "source-title" }, h("h2", { id: "source-title" }, t("compare.source")), parts.source, intakes.source);
     const right = h("section", { class: "card stack", "aria-labelledby": "targets-title" }, h("h2", { id: "targets-title" }, t("compare.targets")), parts.targets, intakes.targets);
     acceptDrops(left, intakes.source);
     acceptDrops(right, intakes.targets);
-    fill(root, h("header", {}, h("h1", {}, t("compare.title")), h("p", { class: "lede" }, t("compare.lede"))), h("div", { class: "halves" }, left, right), parts.result, parts.below);
+    fill(root, h("header", {}, h("h1", {}, t("compare.title")), h("p", { class: "lede" }, t("compare.lede"))), h("div", { class: "halves" }, left, right), parts.result, parts.earlier, parts.below);
     show();
   }
 
@@ -150,6 +173,7 @@ export function comparePage(service) {
       error && problem(error, compare, source ? nameOf(source) : ""),
       answer && answerParts(),
     );
+    fill(parts.earlier, earlierComparisons({ entries: state.earlier, current: answer, verdictOf: verdictOfFirst, choose: again, forget: forgetEarlier }));
     fill(parts.below);
     showExchange();
     if (answer || error) keepFocus(parts.result);

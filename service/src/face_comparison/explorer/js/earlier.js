@@ -30,6 +30,6 @@ function thumb(entry, pressed, verdict, choose) {
     { type: "button", class: "thumb", "aria-pressed": String(pressed), onclick: () => choose(entry) },
     thumbnail(targets[0]),
     targets.length === 1 ? h("span", { class: `${kind}-text` }, sign(verdict === "none" ? "warn" : SIGNS[verdict]), words) : h("span", {}, words),
-    h("em", {}, `${nameOf(source)} – ${nameOf(targets[0])}`),
+    h("em", {}, `${nameOf(source)} / ${nameOf(targets[0])}`),
   );
 }

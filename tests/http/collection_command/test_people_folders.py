@@ -53,7 +53,7 @@ def test_files_in_no_folder_of_person_are_reported(tmp_path: Path, capsys: pytes
     (tmp_path / "loose.jpg").touch()
     (tmp_path / ".hidden").touch()
     assert people_of(tmp_path) == {"anna": []}
-    assert capsys.readouterr().err == f"skipped 1 file in {tmp_path} itself, which is no person's folder\n"
+    assert capsys.readouterr().err == f"skipped 1 file that is in {tmp_path} but not in the folder of a person\n"
     (tmp_path / "other.jpg").touch()
     people_of(tmp_path)
     assert capsys.readouterr().err.startswith("skipped 2 files in ")

@@ -176,7 +176,7 @@ def split(out: Path, faces: tuple[str, ...]) -> None:
                 remaining_marks = remaining_marks or people.choose_anchors(remaining, album.faces)
                 album.statements[index] = replace(album.statements[index], faces=remaining_marks)
     album.statements.append(people.Statement(tuple(keys)))
-    album.save(f"{count_noun(len(keys), 'face is', 'faces are')} somebody else's")
+    album.save(f"moved {count_noun(len(keys), 'face')} to a new person")
 
 
 @click.command("hide")

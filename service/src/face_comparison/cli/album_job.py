@@ -20,7 +20,7 @@ _RESULTS = options.option(
     "--results",
     metavar="DIR",
     required=True,
-    help="Where to store the results of the shards: a folder shared by all machines, or s3://BUCKET/PREFIX.",
+    help="Where the results of the shards are stored: a folder shared by all machines, or s3://BUCKET/PREFIX.",
 )
 _SHARDS = options.option("--shards", type=click.IntRange(1, 10_000), required=True, help="Number of shards.")
 

@@ -45,7 +45,7 @@ SAME, DIFFERENT = 0, 1
     "--draw",
     metavar="OUT.png",
     type=image_options.OutputFile("PNG", ".png"),
-    help="Also draw the images side by side, with faces, distances, and verdicts.",
+    help="Also write an image of A and each B side by side, with faces, distances, and verdicts.",
 )
 @image_options.service
 @options.from_settings(*analyzers.MODEL_OPTIONS)

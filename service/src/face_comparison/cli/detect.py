@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     "--draw",
     metavar="OUT.png",
     type=image_options.OutputFile("PNG", ".png"),
-    help="Also draw the faces; for a single IMAGE.",
+    help="Also write a copy of the image with its faces drawn on it; requires a single IMAGE.",
 )
 @image_options.service
 @options.from_settings(*analyzers.MODEL_OPTIONS)
@@ -55,7 +55,7 @@ def command(  # noqa: PLR0913 (one for each option)
     api_key: str | None,
     **option_values: str | None,
 ) -> None:
-    """Print the faces in each image: the service's response and the image's name.
+    """Detect the faces in each image, and print them as the service's response with the image's name.
 
     IMAGE is a file, a folder (all images in it), a pattern such as 'photos/*.jpg', an http, https, or s3 URL
     (s3://BUCKET/PREFIX/ for all images with that prefix), or - for an image on stdin.

@@ -112,7 +112,7 @@ def show(name: str) -> None:
 @command.command()
 @click.argument("models", metavar="URL|FILE...", nargs=-1, required=True)
 @options.option("--name", required=True, metavar="NAME", help="Name of the new bundle.")
-@options.option("--revision", default="1", show_default=True, help="Its revision.")
+@options.option("--revision", default="1", show_default=True, help="Revision of the new bundle.")
 @options.option(
     "--alignment",
     default="arcface",
@@ -137,7 +137,7 @@ def show(name: str) -> None:
     type=options.NumberRange(0, 255),
     default=127.5,
     show_default=True,
-    help="Subtracted from each pixel (0-255).",
+    help="Value subtracted from each pixel (0-255).",
 )
 @options.option(
     "--std",

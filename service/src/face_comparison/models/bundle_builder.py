@@ -41,7 +41,7 @@ class ModelDescription:
         architecture: How the outputs of a detector are decoded.
         alignment: How faces are aligned for an embedder.
         color: Order of the colors that the network was trained with.
-        mean: Subtracted from each pixel (0-255).
+        mean: Value subtracted from each pixel (0-255).
         scale: Multiplied with each pixel after that.
         license: SPDX identifier; empty: what the file says, or unknown.
         sha256: Digests that the files must have, in the order of the files; empty: any.

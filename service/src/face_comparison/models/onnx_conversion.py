@@ -24,7 +24,7 @@ class Preprocessing:
 
     Attributes:
         color: `RGB` or `BGR`.
-        mean: Subtracted from each pixel (0-255).
+        mean: Value subtracted from each pixel (0-255).
         scale: Multiplied with each pixel after that.
         height: 0 if the network accepts any multiple of its largest stride.
         width: Like height.

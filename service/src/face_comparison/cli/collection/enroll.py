@@ -91,7 +91,7 @@ def enroll(
             try:
                 outcome, message = job.result()
             except FaceComparisonError:
-                click.echo(f"stopped after {_format_counts(counts)}: run the same command again to go on", err=True)
+                click.echo(f"stopped after {_format_counts(counts)}: run the same command again to continue", err=True)
                 raise
             counts[outcome] += 1
             bar.update(1)

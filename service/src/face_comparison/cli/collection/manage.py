@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @click.command("create")
 @click.argument("name", default=DEFAULT_NAME)
-@rate_option("Of searches for strangers. [default: 0.01]")
+@rate_option("Maximum fraction of searches for strangers that return a match. [default: 0.01]")
 @options.option(
     "--retention-days",
     type=int,
@@ -32,7 +32,7 @@ def create(access: CollectionAccess, threads: int, name: str, rate: float | None
 
 
 @click.command("list")
-@options.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@options.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @access_options()
 def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
     """List the collections."""
@@ -43,7 +43,7 @@ def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
 
 @click.command("users")
 @collection_option
-@options.option("--json", "as_json", is_flag=True, help="One JSON object per line.")
+@options.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @access_options()
 def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> None:
     """List the users of a collection."""
@@ -58,7 +58,7 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
     "--user",
     "user_id",
     metavar="USERID",
-    help="Erase only this user with all faces, not the collection.",
+    help="Erase only this user and all of its faces, not the whole collection.",
 )
 @options.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @access_options()

@@ -58,7 +58,7 @@ def collection_option(function: Callable[..., None]) -> Callable[..., None]:
         metavar="NAME",
         default=DEFAULT_NAME,
         show_default=True,
-        help="The collection.",
+        help="Name of the collection.",
     )(function)
 
 

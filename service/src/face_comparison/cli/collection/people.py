@@ -34,10 +34,10 @@ def people_of(folder: Path) -> dict[str, list[Path]]:
         people[user_id] = sorted(each for each in sub.rglob("*") if each.is_file() and not each.name.startswith("."))
     if not people:
         raise click.UsageError(f"{folder} contains no folders: create one per person, with that person's images")
-    loose = [each.name for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")]
-    if loose:
-        files = count_noun(len(loose), "file")
-        click.echo(f"skipped {files} in {folder} itself, which is no person's folder", err=True)
+    stray = [each.name for each in folder.iterdir() if each.is_file() and not each.name.startswith(".")]
+    if stray:
+        noun = count_noun(len(stray), "file that is", "files that are")
+        click.echo(f"skipped {noun} in {folder} but not in the folder of a person", err=True)
     return people
 
 

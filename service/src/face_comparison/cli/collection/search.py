@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 @click.argument("images", metavar="IMAGE...", nargs=-1, type=image_options.IMAGE)
 @image_options.files_from
 @collection_option
-@rate_option("Of searches for strangers. [default: the collection's]")
-@options.option("--json", "as_json", is_flag=True, help="One JSON object per image.")
+@rate_option("Maximum fraction of searches for strangers that return a match. [default: the collection's]")
+@options.option("--json", "as_json", is_flag=True, help="Print one JSON object per image.")
 @access_options()
 def search(
     access: CollectionAccess,

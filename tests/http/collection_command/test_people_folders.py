@@ -56,7 +56,7 @@ def test_files_in_no_folder_of_person_are_reported(tmp_path: Path, capsys: pytes
     assert capsys.readouterr().err == f"skipped 1 file that is in {tmp_path} but not in the folder of a person\n"
     (tmp_path / "other.jpg").touch()
     people_of(tmp_path)
-    assert capsys.readouterr().err.startswith("skipped 2 files in ")
+    assert capsys.readouterr().err.startswith("skipped 2 files that are in ")
 
 
 def test_folders_with_equal_user_ids_are_rejected(tmp_path: Path) -> None:

@@ -60,7 +60,9 @@ def page(browser: Browser, album: Path, request: pytest.FixtureRequest) -> Itera
     opened.on("console", lambda message: said.extend([message.text] * ("ERR_FILE_NOT_FOUND" not in message.text)))
     opened.on("requestfailed", lambda failed: said.extend([f"failed: {failed.url}"] * ("gone" not in failed.url)))
     opened.on("dialog", lambda dialog: said.append(f"dialog: {dialog.message}"))
-    opened.on("request", lambda asked: said.extend([f"asked: {asked.url}"] * (not asked.url.startswith("file:"))))
+    opened.on(
+        "request", lambda requested: said.extend([f"asked: {requested.url}"] * (not requested.url.startswith("file:")))
+    )
     opened.goto(album.as_uri())
     opened.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
     yield opened

@@ -41,7 +41,7 @@ def test_line_joins_two_faces(explorer: Explorer, photographs: dict[str, Path]) 
 def test_threshold_changes_without_another_request(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.compare(photographs["obama.jpg"], photographs["obama2.jpg"])
     explorer.unfold()
-    asked = len(explorer.posts())
+    requested = len(explorer.posts())
     slider = explorer.page.get_by_role("slider", name="Threshold")
     slider.fill("0.4")
     expect(explorer.page.locator(".verdict")).to_contain_text("Different people")
@@ -50,7 +50,7 @@ def test_threshold_changes_without_another_request(explorer: Explorer, photograp
     curve = statistics.NormalDist(round(statistics.mean(distances), 3), round(statistics.stdev(distances), 3))
     rejected = 100 * (1 - curve.cdf(0.4))
     expect(explorer.page.locator(".scale")).to_contain_text(f"about {rejected:.1f} % of matching pairs are rejected")
-    assert len(explorer.posts()) == asked
+    assert len(explorer.posts()) == requested
     expect(explorer.page.locator("#sample")).not_to_contain_text("threshold")  # it was not sent
     explorer.page.get_by_role("button", name="Send with threshold 0.400").click()
     expect(explorer.page.locator("#sample")).to_contain_text("threshold=0.4")

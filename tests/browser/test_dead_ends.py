@@ -115,10 +115,10 @@ def test_idle_page_sends_no_requests(explorer: Explorer) -> None:
     explorer.page.clock.install()
     explorer.page.reload()
     expect(explorer.page.locator("#state")).to_have_text("Ready")
-    asked: list[str] = []
-    explorer.page.on("request", lambda request: asked.append(request.url))
+    requested: list[str] = []
+    explorer.page.on("request", lambda request: requested.append(request.url))
     explorer.page.clock.run_for(3_600_000)
-    assert asked == []
+    assert requested == []
 
 
 @pytest.mark.parametrize("sign", ["a key", "a click", "the tab is shown"])
@@ -145,11 +145,11 @@ def test_stopped_service_is_noticed_before_sending(explorer: Explorer, sign: str
 def test_loading_is_not_error(explore: Callable[..., Explorer], service: Service) -> None:
     explorer = explore(service)
     explorer.refusals = {503}
-    asked: list[Route] = []
+    requested: list[Route] = []
 
     def load(route: Route) -> None:
-        asked.append(route)
-        if len(asked) < 3:
+        requested.append(route)
+        if len(requested) < 3:
             route.fulfill(status=503, json=LOADING, headers={"Retry-After": "1"})
         else:
             route.continue_()
@@ -165,11 +165,11 @@ def test_loading_is_not_error(explore: Callable[..., Explorer], service: Service
 
 def test_request_during_loading_is_retried(explorer: Explorer, photographs: dict[str, Path]) -> None:
     explorer.refusals = {503}
-    asked: list[Route] = []
+    requested: list[Route] = []
 
     def load(route: Route) -> None:
-        asked.append(route)
-        if len(asked) == 1:
+        requested.append(route)
+        if len(requested) == 1:
             route.fulfill(status=503, json=LOADING, headers={"Retry-After": "1"})
         else:
             route.continue_()
@@ -177,7 +177,7 @@ def test_request_during_loading_is_retried(explorer: Explorer, photographs: dict
     explorer.page.route("**/face_comparison", load)
     explorer.choose(photographs["obama.jpg"])
     expect(explorer.faces).to_have_count(1)
-    assert len(asked) == 2
+    assert len(requested) == 2
 
 
 def test_verdict_scrolls_into_view_on_phone(

@@ -65,7 +65,7 @@ def test_kiosk_mode_shows_desk_only(desk: Callable[..., Explorer]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("expected", "camera", "said"),
+    ("expected", "camera", "message"),
     [
         ("", "obama.jpg", "Barack Obama"),
         ("", "biden.jpg", "Nobody in this collection"),
@@ -80,7 +80,7 @@ def test_person_of_collection_is_recognized(
     photographs: dict[str, Path],
     expected: str,
     camera: str,
-    said: str,
+    message: str,
 ) -> None:
     """1:N against everybody, and 1:1 against who is expected."""
     base = f"{service.endpoint}/collections"
@@ -96,7 +96,7 @@ def test_person_of_collection_is_recognized(
     page.get_by_label("Who is expected").select_option(expected)
     assert explorer.nameless_controls() == []
     page.get_by_role("button", name="Start the camera").click()
-    expect(answer(explorer)).to_have_text(said)
+    expect(answer(explorer)).to_have_text(message)
     page.get_by_role("button", name="Next guest").click()
     expect(page.get_by_label("Who is expected")).to_be_visible()
 

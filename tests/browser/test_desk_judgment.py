@@ -66,19 +66,19 @@ def test_two_people_are_left_to_a_person(desk: Desk, photographs: Photographs) -
 
 
 @pytest.mark.parametrize(
-    ("guest", "said"),
+    ("guest", "message"),
     [("biden.jpg", "Different people"), ("obama.jpg", "Same person")],
     ids=["wrong person", "right person"],
 )
-def test_card_held_up_does_not_vouch_for_guest(desk: Desk, photographs: Photographs, guest: str, said: str) -> None:
+def test_card_held_up_does_not_vouch_for_guest(desk: Desk, photographs: Photographs, guest: str, message: str) -> None:
     """The ID card with its photo is beside the guest's head: only the guest counts."""
     explorer = desk([beside(photographs[guest], photographs["obama3.jpg"], share=0.4)])
     explorer.choose(photographs["obama2.jpg"])
-    expect(answer(explorer)).to_have_text(said)
+    expect(answer(explorer)).to_have_text(message)
 
 
 @pytest.mark.parametrize(
-    ("expected", "share", "said"),
+    ("expected", "share", "message"),
     [
         ("barack", 0.95, "Let a person check"),
         ("", 0.95, "Let a person check"),
@@ -88,7 +88,7 @@ def test_card_held_up_does_not_vouch_for_guest(desk: Desk, photographs: Photogra
     ids=["expected, beside", "anybody, beside", "expected, behind", "anybody, behind"],
 )
 def test_known_person_beside_guest_does_not_vouch_for_guest(
-    desk: Desk, service: Service, photographs: Photographs, expected: str, share: float, said: str
+    desk: Desk, service: Service, photographs: Photographs, expected: str, share: float, message: str
 ) -> None:
     base = f"{service.endpoint}/collections"
     urllib3.request("POST", base, json={"CollectionId": "members"})
@@ -100,10 +100,10 @@ def test_known_person_beside_guest_does_not_vouch_for_guest(
     page.get_by_label("Collection", exact=True).select_option("members")
     page.get_by_label("Who is expected").select_option(expected)
     page.get_by_role("button", name="Start the camera").click()
-    if said == "Let a person check":
+    if message == "Let a person check":
         expect(guide(explorer)).to_have_text("One person at a time, please")
         take_now(explorer)
-    expect(answer(explorer)).to_have_text(said)
+    expect(answer(explorer)).to_have_text(message)
 
 
 # --- the challenge

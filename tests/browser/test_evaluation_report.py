@@ -41,7 +41,9 @@ def page(browser: Browser, written: Path, request: pytest.FixtureRequest) -> Ite
     opened.on("requestfailed", lambda failed: said.append(f"failed: {failed.url}"))
     opened.on(
         "request",
-        lambda asked: said.extend({asked.url} - {written.as_uri()} if not asked.url.startswith("data:") else ()),
+        lambda requested: said.extend(
+            {requested.url} - {written.as_uri()} if not requested.url.startswith("data:") else ()
+        ),
     )
     opened.goto(written.as_uri())
     yield opened

@@ -171,10 +171,10 @@ def test_pages_are_accessible(
 
 
 def test_page_works_below_ingress_path(explorer: Explorer, photographs: dict[str, Path]) -> None:
-    asked: list[str] = []
+    requested: list[str] = []
 
     def pass_on(route: Route) -> None:
-        asked.append(route.request.url)
+        requested.append(route.request.url)
         route.continue_(url=route.request.url.replace("/team/faces", ""))
 
     explorer.page.route("**/team/faces/**", pass_on)
@@ -184,9 +184,9 @@ def test_page_works_below_ingress_path(explorer: Explorer, photographs: dict[str
     expect(explorer.faces).to_have_count(1)
     explorer.unfold()
     expect(explorer.page.locator("#sample")).to_contain_text("/team/faces/prod/face_comparison'")
-    assert asked[-1].endswith("/team/faces/prod/face_comparison")
+    assert requested[-1].endswith("/team/faces/prod/face_comparison")
     beside = [r for r in explorer.requests[before:] if not r.url.startswith(("blob:", "data:"))]
-    assert len(beside) == len(asked)
+    assert len(beside) == len(requested)
 
 
 def test_browser_stores_nothing(explorer: Explorer, photographs: dict[str, Path]) -> None:

@@ -190,17 +190,17 @@ class TestExisting:
 
     @pytest.fixture
     def make(self, plane: ControlPlane, service: Object) -> Iterator[Callable[..., str]]:
-        made: list[str] = []
+        created: list[str] = []
 
         def make(name: str, **changes: Any) -> str:
             body = copy.deepcopy(service)
             body["metadata"].update(name=name, **changes)
             plane.kubectl("create", "--namespace=teams", "-f", "-", stdin=json.dumps(body))
-            made.append(name)
+            created.append(name)
             return f"service/{name}"
 
         yield make
-        plane.kubectl("delete", "service", *made, "--namespace=teams", "--ignore-not-found")
+        plane.kubectl("delete", "service", *created, "--namespace=teams", "--ignore-not-found")
 
     @pytest.fixture
     def write(self, account: Account, uid: str) -> Callable[[str], str]:
@@ -241,8 +241,10 @@ class TestExisting:
         deployment["metadata"].update(labels={}, ownerReferences=[], name="theirs")
         plane.kubectl("create", "--namespace=teams", "-f", "-", stdin=json.dumps(deployment))
         patch = json.dumps({"metadata": {"labels": MANAGED, "ownerReferences": [owner(uid)]}})
-        said = account.answer("patch", "deployment", "theirs", "--type=merge", f"--patch={patch}", "--dry-run=server")
-        assert "changes and deletes only objects" in said
+        message = account.answer(
+            "patch", "deployment", "theirs", "--type=merge", f"--patch={patch}", "--dry-run=server"
+        )
+        assert "changes and deletes only objects" in message
 
     def test_foreign_service_account_may_not_be_deleted(self, account: Account) -> None:
         assert "changes and deletes only" in account.answer("delete", "serviceaccount", "default", "--dry-run=server")
@@ -298,5 +300,7 @@ class TestExisting:
 def test_other_users_are_not_restricted(plane: ControlPlane, account: Account) -> None:
     """The policies apply to one account only."""
     foreign = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": "foreign"}}
-    said = plane.kubectl("create", "--namespace=kube-system", "--dry-run=server", "-f", "-", stdin=json.dumps(foreign))
-    assert "created" in said
+    message = plane.kubectl(
+        "create", "--namespace=kube-system", "--dry-run=server", "-f", "-", stdin=json.dumps(foreign)
+    )
+    assert "created" in message

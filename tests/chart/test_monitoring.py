@@ -65,12 +65,12 @@ def test_alert_covers_every_reason_that_is_no_intention() -> None:
     groups = yaml.safe_load(ALERTS.read_text())["groups"]
     (rule,) = [rule for group in groups for rule in group["rules"] if rule["alert"] == "FaceComparisonNotReady"]
     (left_out,) = re.findall(r'status="False", reason!~"([^"]*)"', rule["expr"])
-    told = {row.reason for row in ROWS if row.condition == "Ready"} | {
+    reported = {row.reason for row in ROWS if row.condition == "Ready"} | {
         "Terminating",
         "ChildTerminating",
         "PodTerminating",
     }
-    assert {reason for reason in told if re.fullmatch(left_out, reason)} == {"ScaledToZero", "Paused"}
+    assert {reason for reason in reported if re.fullmatch(left_out, reason)} == {"ScaledToZero", "Paused"}
     assert set(left_out.split("|")) == {"ScaledToZero", "Paused", "Deploying"}
 
 
@@ -85,8 +85,8 @@ def test_every_alert_has_a_firing_and_a_silent_case() -> None:
 
 def test_readme_has_every_alert() -> None:
     rules = [rule for group in yaml.safe_load(ALERTS.read_text())["groups"] for rule in group["rules"]]
-    told = re.findall(r"^\| (FaceComparison\w+) \| (\w+) \| .* for (\d+) minutes \|$", README, re.MULTILINE)
-    assert told == [(each["alert"], each["labels"]["severity"], each["for"].removesuffix("m")) for each in rules]
+    reported = re.findall(r"^\| (FaceComparison\w+) \| (\w+) \| .* for (\d+) minutes \|$", README, re.MULTILINE)
+    assert reported == [(each["alert"], each["labels"]["severity"], each["for"].removesuffix("m")) for each in rules]
 
 
 def test_chart_embeds_the_rules_unchanged(helm: Helm) -> None:

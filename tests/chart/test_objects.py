@@ -33,10 +33,10 @@ class TestFirstResource:
     @pytest.mark.parametrize("options", [(), KNOWN], ids=["kind unknown", "kind known"])
     def test_is_rendered_once_and_without_hooks(self, helm: Helm, options: tuple[str, ...]) -> None:
         """So that the output of `helm template` can be applied by kubectl or GitOps."""
-        made = of_kind(helm.template(self.CREATE, *options), "FaceComparison")
-        assert "annotations" not in made["metadata"]
-        assert made["metadata"]["namespace"] == "operators"
-        assert made["spec"] == {"stage": "v2"}
+        created = of_kind(helm.template(self.CREATE, *options), "FaceComparison")
+        assert "annotations" not in created["metadata"]
+        assert created["metadata"]["namespace"] == "operators"
+        assert created["spec"] == {"stage": "v2"}
 
 
 class TestParentChart:
@@ -118,7 +118,7 @@ class TestRolesOfPeople:
 
 
 @pytest.mark.parametrize(
-    ("options", "made"),
+    ("options", "created"),
     [
         ((), True),
         (("--set=watchNamespaces={faces}",), False),
@@ -126,16 +126,16 @@ class TestRolesOfPeople:
         (("--set=admissionPolicy.operator=Never",), False),
     ],
 )
-def test_admission_policy(helm: Helm, options: tuple[str, ...], made: bool) -> None:
-    assert bool([each for each in helm.template(*options) if each["kind"] == "ValidatingAdmissionPolicy"]) is made
+def test_admission_policy(helm: Helm, options: tuple[str, ...], created: bool) -> None:
+    assert bool([each for each in helm.template(*options) if each["kind"] == "ValidatingAdmissionPolicy"]) is created
 
 
 def test_every_object_carries_the_recommended_labels(helm: Helm) -> None:
-    wanted = {
+    expected = {
         f"app.kubernetes.io/{each}" for each in ("name", "instance", "component", "part-of", "managed-by", "version")
     }
     objects = helm.template("--values", EVERY_OPTION, *KNOWN)
-    assert [each["kind"] for each in objects if not wanted <= each["metadata"].get("labels", {}).keys()] == []
+    assert [each["kind"] for each in objects if not expected <= each["metadata"].get("labels", {}).keys()] == []
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,11 @@ def test_permissions_are_exactly_those_used(
         faces.create("by-cpu", **EVERY_CHILD)
         in_flight = {"autoscaling": {"metric": "InFlight"}}
         faces.create("in-flight", **EVERY_CHILD | in_flight, route={"gateway": {"parentRefs": [{"name": "web"}]}})
-        until(lambda: kinds_made(faces), lambda made: made == {kind.name for kind in CHILDREN}, "every child is made")
+        until(
+            lambda: kinds_made(faces),
+            lambda created: created == {kind.name for kind in CHILDREN},
+            "every child is made",
+        )
 
         for kind in CHILDREN:  # somebody edits each: a repair reads and patches
             for child in faces.children((kind,)):
@@ -131,13 +135,13 @@ def test_permissions_are_exactly_those_used(
 
         faces.change("by-cpu", **FEWEST, route={"gateway": {"parentRefs": [{"name": "web"}]}})
         faces.change("in-flight", **FEWEST, route={"gateway": None, "ingress": {}})
-        least = {kind.name for kind in (DEPLOYMENT, SERVICE, INGRESS, HTTP_ROUTE)}
-        until(lambda: kinds_made(faces), lambda made: made == least, "what is wanted no longer is gone")
+        minimum = {kind.name for kind in (DEPLOYMENT, SERVICE, INGRESS, HTTP_ROUTE)}
+        until(lambda: kinds_made(faces), lambda created: created == minimum, "what is wanted no longer is gone")
 
         faces.change("by-cpu", route={"gateway": None, "ingress": {}})
         for name in ("by-cpu", "in-flight"):
             faces.publish(name)  # until then, the HTTPRoute serves
-        until(lambda: kinds_made(faces), lambda made: HTTP_ROUTE.name not in made, "the HTTPRoute is gone")
+        until(lambda: kinds_made(faces), lambda created: HTTP_ROUTE.name not in created, "the HTTPRoute is gone")
         gateway = {"gateway": {"parentRefs": [{"name": "web"}]}, "ingress": None}
         faces.change("in-flight", route={"host": "faces.example.com", **gateway})
         faces.take("in-flight")
@@ -189,9 +193,9 @@ def probes(plane: ControlPlane, namespace: str) -> set[str]:
     """Returns the operator's paths that the kubelet probes."""
     deployment = json.loads(plane.kubectl("get", "deployment", RELEASE, f"--namespace={namespace}", "-o=json"))
     (container,) = deployment["spec"]["template"]["spec"]["containers"]
-    asked = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
-    assert {each["port"] for each in asked} == {"health"}
-    return {each["path"].removeprefix("/") for each in asked}
+    requested = [container[f"{kind}Probe"]["httpGet"] for kind in ("startup", "liveness", "readiness")]
+    assert {each["port"] for each in requested} == {"health"}
+    return {each["path"].removeprefix("/") for each in requested}
 
 
 def kinds_made(faces: Faces) -> set[str]:

@@ -166,7 +166,7 @@ def as_user(plane: ControlPlane, namespace: str, body: dict[str, Any]) -> str:
         except KubectlFailed as refused:
             return str(refused)
 
-    return until(create, lambda said: "forbidden: User" not in said, "the user may create resources")
+    return until(create, lambda message: "forbidden: User" not in message, "the user may create resources")
 
 
 def create_all(plane: ControlPlane, faces: Faces, names: Sequence[str]) -> None:

@@ -101,8 +101,8 @@ class TestLease:
             plane.kubectl("get", LEASE, f"--namespace={restricted}")
 
     def test_lease_created_by_operator_is_adopted(self, plane: ControlPlane, releases: Helm, restricted: str) -> None:
-        made = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": f"{RELEASE}-operator"}}
-        plane.kubectl("create", f"--namespace={restricted}", "-f", "-", stdin=json.dumps(made))
+        created = {"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": f"{RELEASE}-operator"}}
+        plane.kubectl("create", f"--namespace={restricted}", "-f", "-", stdin=json.dumps(created))
         releases.install(restricted)
         releases.upgrade(restricted, "--set=logLevel=debug")
 
@@ -181,8 +181,8 @@ class TestOpenShift:
             (container,) = of_kind(helm.template(*options), "Deployment")["spec"]["template"]["spec"]["containers"]
             settings = Settings.from_environ({each["name"]: each["value"] for each in container["env"]})
             metadata = {"name": "faces", "namespace": namespace, "uid": "u", "generation": 1}
-            made = desired(parse({"metadata": metadata, "spec": spec}), settings)
-            template = of_kind(made, "Deployment")["spec"]["template"]
+            created = desired(parse({"metadata": metadata, "spec": spec}), settings)
+            template = of_kind(created, "Deployment")["spec"]["template"]
             pod = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "faces"}, "spec": template["spec"]}
             return self.answer(plane, namespace, pod)
 

@@ -57,14 +57,14 @@ def optional_apis(api: Api) -> Iterator[None]:
 def test_case_has_its_golden_children(faces: Faces, case: str) -> None:
     body = golden_objects.resource(case)
     name = body["metadata"]["name"]
-    made = faces.create(name, **body["spec"])
-    wanted = {kind_of(each): each for each in desired(parse(made), golden_objects.SETTINGS)}
+    created = faces.create(name, **body["spec"])
+    expected = {kind_of(each): each for each in desired(parse(created), golden_objects.SETTINGS)}
 
-    until(faces.children, lambda found: len(found) >= len(wanted), f"{len(wanted)} children")
+    until(faces.children, lambda found: len(found) >= len(expected), f"{len(expected)} children")
     found = {kind_of(each): each for each in faces.children()}
-    assert found.keys() == wanted.keys()
-    assert {kind.name: difference(wanted[kind], found[kind]) for kind in wanted} == dict.fromkeys(
-        kind.name for kind in wanted
+    assert found.keys() == expected.keys()
+    assert {kind.name: difference(expected[kind], found[kind]) for kind in expected} == dict.fromkeys(
+        kind.name for kind in expected
     )
     accepted = until(lambda: faces.condition(name, "SpecAccepted"), bool, "the spec is judged")
     assert (accepted["status"], accepted["message"]) == ("True", "all children exist as specified")
@@ -174,14 +174,14 @@ def test_gateway_publishes_the_service(faces: Faces) -> None:
     faces.wait_for("faces", "RoutePending")
     answer = {"parentRef": {"name": "public"}, "controllerName": "example.com/test"}
     for status, reason in (("False", "NotAllowedByListeners"), ("True", "Accepted")):
-        told = {
+        reported = {
             "type": "Accepted",
             "status": status,
             "reason": reason,
             "message": reason,
             "lastTransitionTime": "2026-01-01T00:00:00Z",
         }
-        state = {"status": {"parents": [{**answer, "conditions": [told]}]}}
+        state = {"status": {"parents": [{**answer, "conditions": [reported]}]}}
         faces.api.merge(HTTP_ROUTE, faces.namespace, "faces", state, "status")
         ready = faces.wait_for("faces", "RouteNotAccepted" if status == "False" else "Deployed")
         if status == "False":
@@ -285,9 +285,9 @@ def test_edits_of_optional_children_are_repaired(faces: Faces) -> None:
     for sentence, kind, edit in OPTIONAL_EDITS:
         before = faces.child(kind, "faces") or {}
         faces.api.merge(kind, faces.namespace, "faces", {"spec": edit(before["spec"])})
-        wanted = meaning(before)
+        expected = meaning(before)
         try:
-            until(lambda: meaning(faces.child(kind, "faces") or {}), wanted.__eq__, sentence, seconds=10)  # noqa: B023
+            until(lambda: meaning(faces.child(kind, "faces") or {}), expected.__eq__, sentence, seconds=10)  # noqa: B023
         except AssertionError as late:
             failed.append(f"{kind.name}: {late}")
             faces.api.merge(kind, faces.namespace, "faces", {"spec": before["spec"]})

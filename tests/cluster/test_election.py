@@ -68,7 +68,7 @@ def test_standby_takes_over_from_a_killed_leader(
     for name in ("one", "two", "three"):
         faces.publish(name)
         faces.wait_for(name, "Deployed")
-    made = Counter(
+    created = Counter(
         (each["objectRef"]["resource"], each["objectRef"].get("name"))
         for each in control_plane.audit_events(since)
         if each["verb"] == "create"
@@ -76,8 +76,8 @@ def test_standby_takes_over_from_a_killed_leader(
         and each["userAgent"].startswith("face-comparison-operator/")
         and each["objectRef"]["resource"] not in ("events", "leases")
     )
-    assert made
-    assert set(made.values()) == {1}
+    assert created
+    assert set(created.values()) == {1}
     assert {"before", "one", "two", "three"} == {each["metadata"]["name"] for each in faces.children()}
     assert len({kind_of(each) for each in faces.children()}) * 4 == len(faces.children())
 

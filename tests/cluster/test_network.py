@@ -120,13 +120,13 @@ def test_deletions_missed_by_watches_are_noticed(
         until(lambda: faces.child(SERVICE, "kept"), bool, "the deleted child is back", seconds=90)
         until(lambda: _ready(operator.metrics()), (1.0).__eq__, "the deleted resource is not counted any more")
         assert {each["metadata"]["name"] for each in faces.children()} == {"kept"}
-        made = {
+        created = {
             (event["objectRef"]["resource"], event["objectRef"].get("name"))
             for event in control_plane.audit_events(since)
             if event["verb"] == "create" and event["objectRef"].get("namespace") == namespace
         }
-        assert ("services", "kept") in made
-        assert not [resource for resource, name in made if name == "deleted"], "made for a resource that is gone"
+        assert ("services", "kept") in created
+        assert not [resource for resource, name in created if name == "deleted"], "made for a resource that is gone"
 
 
 def _ready(metrics: str) -> float:

@@ -71,8 +71,8 @@ def test_targets_of_make_exist(page: Path) -> None:
     }
     assert {"run", "images", "docs"} <= targets
     shown = "\n".join(lines(page))
-    wanted = {word for found in MAKE.finditer(shown) for word in found["rest"].split() if "=" not in word}
-    assert {word for word in wanted if not word.startswith("-")} - targets == set()
+    expected = {word for found in MAKE.finditer(shown) for word in found["rest"].split() if "=" not in word}
+    assert {word for word in expected if not word.startswith("-")} - targets == set()
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))

@@ -19,10 +19,10 @@ EXTRAS = ("cpu", "heif", "s3", "album", "evaluate", "postgres")
 def dependencies(name: str, extras: tuple[str, ...], found: set[str]) -> set[str]:
     """Returns the names of a package's transitive dependencies."""
     package = LOCK[name]
-    wanted = list(package.get("dependencies", ()))
+    expected = list(package.get("dependencies", ()))
     for extra in extras:
-        wanted += package.get("optional-dependencies", {}).get(extra, ())
-    for each in wanted:
+        expected += package.get("optional-dependencies", {}).get(extra, ())
+    for each in expected:
         if each["name"] not in found:
             found.add(each["name"])
             dependencies(each["name"], tuple(each.get("extra", ())), found)

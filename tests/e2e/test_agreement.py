@@ -105,14 +105,14 @@ def test_ready_matches_what_callers_see(product: Product, spaces: tuple[str, str
         )
         for sentence, kind, edit in EDITS if REPORT else EDITS[::4]:
             before = product.get(first, kind, "edited")
-            wanted = meaning(before)
+            expected = meaning(before)
 
             def edited(kind: Any = kind, edit: Any = edit, before: Any = before) -> None:
                 product.patch(first, kind, "edited", edit(before))
 
-            def repaired(kind: Any = kind, wanted: Any = wanted) -> bool:
+            def repaired(kind: Any = kind, expected: Any = expected) -> bool:
                 found = product.get(first, kind, "edited")
-                return found is not None and meaning(found) == wanted
+                return found is not None and meaning(found) == expected
 
             change(f"{kind.name}: {sentence}", edited, repaired)
         product.node.wait("the last edit's pods", lambda: ready(first, "edited"), 120)

@@ -65,8 +65,10 @@ class Albums:
         try:
             self.product.node.wait(f"the Job {name}", finished, seconds=SECONDS)
         except (AssertionError, TimeoutError) as error:
-            said = self.product.said("logs", f"--namespace={self.namespace}", f"job/{name}", "--all-pods", "--tail=20")
-            raise AssertionError(f"{name}: {self.status(name)}\n{said}") from error
+            message = self.product.said(
+                "logs", f"--namespace={self.namespace}", f"job/{name}", "--all-pods", "--tail=20"
+            )
+            raise AssertionError(f"{name}: {self.status(name)}\n{message}") from error
         return self.status(name)
 
     def status(self, name: str) -> Any:
@@ -79,10 +81,10 @@ class Albums:
     def kill_a_pod(self, job: str, results: str) -> str:
         """Kills a pod whose shard has partial results, and returns the index of the shard."""
         for _ in attempts(SECONDS, pause=0.05):
-            begun = {int(key.split("/")[1].split("-")[1]) for key in self.parts(results)}
-            if begun:
+            started = {int(key.split("/")[1].split("-")[1]) for key in self.parts(results)}
+            if started:
                 break
-        index = str(min(begun))
+        index = str(min(started))
         pods = self.product.get(self.namespace, POD, **{"batch.kubernetes.io/job-name": job, INDEX: index})
         names = [pod["metadata"]["name"] for pod in pods]
         self.product.node.kubectl(
@@ -145,10 +147,10 @@ def albums(product: Product, servers: S3Client, namespace: str, built: list[imag
         list(pool.map(put, files))
     servers.put_object(Bucket="photographs", Key="2026/cut.jpg", Body=files[0].read_bytes()[:500])
     servers.put_object(Bucket="photographs", Key="2026/notes.txt", Body=b"no image")
-    made, place = volume(product, namespace, CLAIM)
+    created, place = volume(product, namespace, CLAIM)
     variables = {each["name"]: each["value"] for each in S3_VARIABLES}
     secret = {"apiVersion": "v1", "kind": "Secret", "metadata": {"name": SECRET, "namespace": namespace}}
-    product.apply_object(made, claim(namespace, CLAIM), {**secret, "stringData": variables})
+    product.apply_object(created, claim(namespace, CLAIM), {**secret, "stringData": variables})
     image = next(each for each in built if each.repository == "service")
     yield Albums(product, servers, namespace, place, image.name)
     forget_volume(product, namespace, CLAIM)

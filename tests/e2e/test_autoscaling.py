@@ -53,14 +53,14 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
     timeline: list[tuple[float, int]] = []
     started = time.monotonic()
 
-    def reaches(wanted: Callable[[int], bool], seconds: float) -> bool:
+    def reaches(expected: Callable[[int], bool], seconds: float) -> bool:
         for _ in attempts(seconds, pause=0.5):
             if scaling["metric"] == "InFlight":
                 keda.update_targets(product.node)
             ready = product.get(namespace, RESOURCE, "faces")["status"]["readyReplicas"]
             if not timeline or timeline[-1][1] != ready:
                 timeline.append((round(time.monotonic() - started, 1), ready))
-            if wanted(ready):
+            if expected(ready):
                 return True
         return False
 

@@ -86,8 +86,8 @@ def is_ready(pod: Any) -> bool:
 
 def test_embedded_store_survives_its_pod(product: Product, namespace: str) -> None:
     desk = Desk(product, namespace, "embedded.example.com")
-    made, folder = volume(product, namespace, NAME)
-    product.apply_object(made, claim(namespace, NAME))
+    created, folder = volume(product, namespace, NAME)
+    product.apply_object(created, claim(namespace, NAME))
     try:
         product.apply(
             namespace,
@@ -122,8 +122,8 @@ def shared(product: Product, built: list[images.Image]) -> Iterator[Desk]:
     product.make_namespace(namespace)
     postgres = images.postgres()
     install.load(product.node, [*built, postgres], print)
-    made, _ = volume(product, namespace, DATABASE)
-    product.apply_object(made, *database(namespace, postgres))
+    created, _ = volume(product, namespace, DATABASE)
+    product.apply_object(created, *database(namespace, postgres))
     desk = Desk(product, namespace, "shared.example.com")
     apply(desk)
     product.wait_ready(namespace, NAME)
@@ -164,8 +164,8 @@ def test_missing_database_affects_only_collections(shared: Desk) -> None:
     scale = ["scale", "statefulset", DATABASE, f"--namespace={namespace}"]
     product.node.kubectl(*scale, "--replicas=0")
     try:
-        told = shared.wait_store("False")
-        assert told["reason"] == "StoreUnavailable"
+        reported = shared.wait_store("False")
+        assert reported["reason"] == "StoreUnavailable"
         assert product.condition(namespace, NAME)["status"] == "True"
         assert shared.compare()
         reply = product.post(f"{C}/staff/search", PHOTO, shared.host)

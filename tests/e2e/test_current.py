@@ -23,7 +23,7 @@ def test_cluster_of_current_kubeconfig(product: Product, built: list[images.Imag
     product.run(programs.binary("helm"), "uninstall", install.RELEASE, f"--namespace={install.SYSTEM}", "--wait")
     try:
         path = f"PATH={os.environ['PATH']}"  # a user's, not that of the node's programs
-        said = product.run(
+        message = product.run(
             "env",
             path,
             "make",
@@ -33,10 +33,10 @@ def test_cluster_of_current_kubeconfig(product: Product, built: list[images.Imag
             f"REGISTRY={images.REGISTRY}",
             seconds=400,
         )
-        assert "using the cluster of the current kubeconfig" in said
-        reply = json.loads(said[said.index("\n{") : said.index("\n}") + 2])
+        assert "using the cluster of the current kubeconfig" in message
+        reply = json.loads(message[message.index("\n{") : message.index("\n}") + 2])
         assert len(reply["Faces"]) > 0
-        assert "helm uninstall face-comparison" in said  # how to remove it: `make cluster-down` only stops own nodes
+        assert "helm uninstall face-comparison" in message  # how to remove it: `make cluster-down` only stops own nodes
         image = product.get("default", DEPLOYMENT, "faces")["spec"]["template"]["spec"]["containers"][0]["image"]
         assert image == f"{images.REGISTRY}/face-comparison/service:{images.version()}"
     finally:

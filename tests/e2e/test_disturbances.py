@@ -125,8 +125,8 @@ def digest_of_the_bundle(product: Product) -> str:
     """Returns the SHA-256 of the container image's default bundle, as `models verify` prints it."""
     pod = product.pods(NAMESPACE, NAME)[0]["metadata"]["name"]
     words = ["exec", pod, f"--namespace={NAMESPACE}", "--", "face-comparison", "models", "verify"]
-    said = product.node.kubectl(*words).split()
-    return said[said.index("sha256") + 1]
+    message = product.node.kubectl(*words).split()
+    return message[message.index("sha256") + 1]
 
 
 def test_pod_is_deleted(steady: Product, load: Load) -> None:

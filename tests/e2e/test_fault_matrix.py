@@ -159,8 +159,8 @@ def test_every_row(product: Product) -> None:
             path.write_text(json.dumps(ordered, indent=2, ensure_ascii=False) + "\n")
         return None
 
-    wanted = os.environ.get("ROWS", "")
-    rows = [row for row in ROWS if not wanted or row.name in wanted.split(",")]
+    expected = os.environ.get("ROWS", "")
+    rows = [row for row in ROWS if not expected or row.name in expected.split(",")]
     with ThreadPoolExecutor(AT_ONCE) as pool:
         failed = [failure for failure in pool.map(attempt, rows) if failure]
     assert not failed, "\n".join(failed)

@@ -111,14 +111,14 @@ def test_response_without_faces_is_a_failure() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "reported"),
     [
         (["--cluster=curent"], "choose from"),
         (["--cluster=current", "--bare"], "--bare cannot be combined"),
         (["--registry=example.com"], "--registry requires"),
     ],
 )
-def test_conflicting_options_are_rejected(words: list[str], told: str) -> None:
+def test_conflicting_options_are_rejected(words: list[str], reported: str) -> None:
     status, printed = run("up", *words)
     assert status == 2
-    assert told in printed
+    assert reported in printed

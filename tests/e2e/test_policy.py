@@ -79,9 +79,9 @@ def test_network_policy_admits_only_permitted_traffic(
         source, target, port = flow
         address = pods[target][1] if target in pods else target
         execute = ["exec", pods[source][0], f"--namespace={namespace}", "--"]
-        said = product.node.kubectl(*execute, "python", "-c", CLIENT, address, str(port)).strip()
-        assert said in ("yes", "no")
-        return said == "yes"
+        message = product.node.kubectl(*execute, "python", "-c", CLIENT, address, str(port)).strip()
+        assert message in ("yes", "no")
+        return message == "yes"
 
     def flows() -> dict[tuple[str, str, int], bool]:
         return {flow: reached(flow) for flow in FLOWS}

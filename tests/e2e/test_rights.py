@@ -66,9 +66,9 @@ CHILDREN_OF = (
 
 def granted(*options: str) -> set[Right]:
     """Returns the permissions in the roles that the chart binds to the operator."""
-    made = Helm().template(*options, namespace=install.SYSTEM)
-    bound = {each["roleRef"]["name"] for each in made if each["kind"] in ("RoleBinding", "ClusterRoleBinding")}
-    rules = [rule for each in made if each["kind"] in ("Role", "ClusterRole") and each["metadata"]["name"] in bound
+    created = Helm().template(*options, namespace=install.SYSTEM)
+    bound = {each["roleRef"]["name"] for each in created if each["kind"] in ("RoleBinding", "ClusterRoleBinding")}
+    rules = [rule for each in created if each["kind"] in ("Role", "ClusterRole") and each["metadata"]["name"] in bound
              for rule in each["rules"]]  # fmt: skip
     return {
         (group, resource, verb)
@@ -112,13 +112,13 @@ def test_permissions_match_usage(product: Product, namespace: str, built: list[i
 
     # A pod whose volume cannot be provided: events say why.
     product.apply(namespace, "faces", **LAST, auth={"mode": "ApiKey", "secretName": "not-there"})
-    wanted = granted(*install.chart_values(built)) - BY_ADMISSION
-    product.node.wait("every right used", lambda: wanted <= {right(each) for each in asked(product)})
+    expected = granted(*install.chart_values(built)) - BY_ADMISSION
+    product.node.wait("every right used", lambda: expected <= {right(each) for each in asked(product)})
     # Other tests have uninstalled the chart before: helm removes the roles while the operator is still terminating.
     recent = [each for each in asked(product) if datetime.fromisoformat(each["requestReceivedTimestamp"]) > began]
     decision = "authorization.k8s.io/decision"  # 403 alone is also the response of a terminating namespace
     assert [right(each) for each in recent if each["annotations"][decision] == "forbid"] == []
-    assert {right(each) for each in asked(product)} == wanted
+    assert {right(each) for each in asked(product)} == expected
 
 
 PART_OF = "app.kubernetes.io/part-of"

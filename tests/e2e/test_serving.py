@@ -114,8 +114,8 @@ def started_lines(product: Product, namespace: str) -> list[float]:
     """Returns when the service of the only pod began to listen and was ready, in seconds since the epoch."""
     pod = product.pods(namespace, "faces")[0]["metadata"]["name"]
     lines = product.node.kubectl("logs", pod, f"--namespace={namespace}", "--timestamps").splitlines()
-    told = [line.split(" ", 1) for line in lines if '"listening"' in line or '"ready"' in line]
-    return [datetime.fromisoformat(moment).timestamp() for moment, _ in told]
+    reported = [line.split(" ", 1) for line in lines if '"listening"' in line or '"ready"' in line]
+    return [datetime.fromisoformat(moment).timestamp() for moment, _ in reported]
 
 
 def test_service_pods_have_no_cluster_token(product: Product, namespace: str) -> None:

@@ -41,9 +41,9 @@ def break_and_heal(product: Product, namespace: str, reason: str, words: list[st
 
 def told_and_healed(product: Product, namespace: str, reason: str, words: list[str]) -> None:
     """Checks that Ready becomes false for `reason`, with `words` in its message, while the old pods respond."""
-    told = product.wait_condition(namespace, "faces", lambda ready: ready.get("reason") == reason, TOLD_SECONDS)
-    assert told["status"] == "False"
-    assert [word for word in words if word not in told["message"]] == [], told["message"]
+    reported = product.wait_condition(namespace, "faces", lambda ready: ready.get("reason") == reason, TOLD_SECONDS)
+    assert reported["status"] == "False"
+    assert [word for word in words if word not in reported["message"]] == [], reported["message"]
     assert product.request("GET", PATH, HOST).status == 200
     product.apply(namespace, "faces", route={"host": HOST})
     product.wait_ready(namespace, "faces")

@@ -120,10 +120,10 @@ def test_weak_keys_are_reported(tmp_path: Path, key: str) -> None:
         assert any("replace those of: short" in line["message"] for line in service.lines)
 
 
-@pytest.mark.parametrize(("mode", "told"), [(0o666, True), (0o620, True), (0o644, False), (0o600, False)])
-def test_writable_keys_file_is_reported(keys: Path, tmp_path: Path, mode: int, told: bool) -> None:
+@pytest.mark.parametrize(("mode", "reported"), [(0o666, True), (0o620, True), (0o644, False), (0o600, False)])
+def test_writable_keys_file_is_reported(keys: Path, tmp_path: Path, mode: int, reported: bool) -> None:
     """Those that are not told of guard against a warning that is always there."""
     keys.chmod(mode)
     with serving(tmp_path, auth="api-key", api_keys_file=keys) as service:
         service.wait_ready()
-        assert any("is writable by users other" in line["message"] for line in service.lines) == told
+        assert any("is writable by users other" in line["message"] for line in service.lines) == reported

@@ -32,8 +32,8 @@ def connected(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
         mounts[f"/root/.cache/{name}"] = cache
     if (settings := Path("/etc/pip.conf")).exists():
         mounts["/etc/pip.conf"] = settings
-    with debian.machine(tmp_path_factory.mktemp("connected") / "state", mounts, network=True) as made:
-        yield made
+    with debian.machine(tmp_path_factory.mktemp("connected") / "state", mounts, network=True) as created:
+        yield created
 
 
 @pytest.fixture(scope="module")
@@ -56,8 +56,8 @@ def verdicts(machine: Machine, program: str) -> tuple[int, str]:
 
 def test_pip_on_a_bare_debian(wheels: Machine) -> None:
     command = block(INSTALL, "pip install 'build/release/python/face_comparison-0.1.0-py3-none-any.whl[cpu]'\nface")
-    said = typed(wheels, f"python3 -m venv /root/venv\n. /root/venv/bin/activate\n{command}")
-    assert "same person" in said.stdout
+    message = typed(wheels, f"python3 -m venv /root/venv\n. /root/venv/bin/activate\n{command}")
+    assert "same person" in message.stdout
     assert verdicts(wheels, "/root/venv/bin/face-comparison")[0] == 1
 
 
@@ -73,8 +73,8 @@ def test_pipx_on_a_bare_debian(wheels: Machine) -> None:
 
 def test_uvx_on_a_bare_debian(wheels: Machine) -> None:
     typed(wheels, "pipx install uv")
-    said = typed(wheels, block(INSTALL, "uvx --from 'build"))
-    assert "same person" in said.stdout
+    message = typed(wheels, block(INSTALL, "uvx --from 'build"))
+    assert "same person" in message.stdout
 
 
 def test_client_alone_on_a_bare_debian(wheels: Machine) -> None:
@@ -99,6 +99,6 @@ def test_make_run_on_a_bare_debian(connected: Machine) -> None:
                     break
         finally:
             running.kill()
-    said = "".join(shown)
-    assert re.search(r"obama\.jpg +obama2\.jpg +same person", said), said[-3000:]
-    assert re.search(r"obama\.jpg +biden\.jpg +different people", said)
+    message = "".join(shown)
+    assert re.search(r"obama\.jpg +obama2\.jpg +same person", message), message[-3000:]
+    assert re.search(r"obama\.jpg +biden\.jpg +different people", message)

@@ -35,11 +35,11 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     state = tmp_path_factory.mktemp("docker")
     (state / "lib").mkdir()
     mounts = {CHECKOUT: folder, "/var/lib/docker": state / "lib", "/root/service.tar": image.archive}
-    with debian.machine(state / "machine", mounts, network=False) as made:
-        made.start_docker()
+    with debian.machine(state / "machine", mounts, network=False) as created:
+        created.start_docker()
         (name,) = set(re.findall(r"--target service --tag (\S+)", DOCKER.read_text()))
-        typed(made, f"docker load --quiet --input /root/service.tar && docker tag {image.name} {name}")
-        yield made
+        typed(created, f"docker load --quiet --input /root/service.tar && docker tag {image.name} {name}")
+        yield created
     shutil.rmtree(state, ignore_errors=True)
 
 

@@ -32,16 +32,16 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     base = images.save_base(state / "base.tar")
     checkout = clone(tmp_path_factory.mktemp("clone"))
     mounts = {CHECKOUT: checkout, "/var/lib/docker": state / "lib", "/root/base.tar": state / "base.tar"}
-    with debian.machine(state / "machine", mounts, network=True) as made:
-        made.start_docker()
-        typed(made, "docker load --quiet --input /root/base.tar")
+    with debian.machine(state / "machine", mounts, network=True) as created:
+        created.start_docker()
+        typed(created, "docker load --quiet --input /root/base.tar")
         typed(
-            made,
+            created,
             "mkdir /root/base && cp /etc/ssl/certs/ca-certificates.crt /root/base/\n"
             f"printf 'FROM {base}\\nCOPY ca-certificates.crt /etc/ssl/certs/\\n' > /root/base/Dockerfile\n"
             f"docker build --quiet --network host --tag {TRUSTING_BASE} /root/base",
         )
-        yield made
+        yield created
     shutil.rmtree(state, ignore_errors=True)
 
 

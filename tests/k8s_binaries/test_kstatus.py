@@ -20,8 +20,8 @@ def verdicts(objects: list[Object]) -> list[str]:
         if os.environ.get("CI"):
             raise
         pytest.skip(str(missing))
-    said = subprocess.run([program], input=json.dumps(objects), capture_output=True, text=True, check=True).stdout
-    return [each["status"] for each in json.loads(said)]
+    message = subprocess.run([program], input=json.dumps(objects), capture_output=True, text=True, check=True).stdout
+    return [each["status"] for each in json.loads(message)]
 
 
 def test_not_ready_before_own_pods_respond() -> None:

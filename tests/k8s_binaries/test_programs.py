@@ -53,19 +53,19 @@ def test_every_program_is_pinned_by_its_module(name: str) -> None:
 
 
 def test_build_order_within_a_module(monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[str] = []
+    started: list[str] = []
     ended: list[str] = []
     two = threading.Barrier(2, timeout=30)
 
     def binary(name: str) -> None:
-        begun.append(name)
+        started.append(name)
         if name in ("versitygw", "etcd"):  # the first of two modules: each waits until the other has started, too
             two.wait()
         ended.append(name)
 
     monkeypatch.setattr(programs, "binary", binary)
     programs.build_all(["kube-apiserver", "etcd", "versitygw", "kubectl"])
-    assert begun[0] == ended[0] == "kube-apiserver"
+    assert started[0] == ended[0] == "kube-apiserver"
     assert [name for name in ended if programs.PARTS[name].module == "kubernetes"][-2:] == ["etcd", "kubectl"]
     assert set(ended) == {"kube-apiserver", "etcd", "versitygw", "kubectl"}
 

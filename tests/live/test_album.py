@@ -47,9 +47,9 @@ def rows(out: Path, name: str = "faces.csv") -> list[dict[str, str]]:
 
 def analyzed(ended: subprocess.CompletedProcess[str]) -> int:
     assert ended.returncode == 0, ended.stderr
-    said = re.search(r"\((\d+) analyzed in this run\)", ended.stdout)
-    assert said, ended.stdout
-    return int(said[1])
+    message = re.search(r"\((\d+) analyzed in this run\)", ended.stdout)
+    assert message, ended.stdout
+    return int(message[1])
 
 
 def kept(out: Path) -> int:
@@ -138,10 +138,10 @@ def test_run_resumes_after_ctrl_c(tmp_path: Path) -> None:
     try:
         until(lambda: (out / "faces").is_dir() and len(list((out / "faces").iterdir())) > 5, "faces are found")
         process.send_signal(signal.SIGINT)
-        said, errors = process.communicate(timeout=LIMIT)
+        message, errors = process.communicate(timeout=LIMIT)
     finally:
         process.kill()
-    assert (process.returncode, said) == (130, "")
+    assert (process.returncode, message) == (130, "")
     assert errors == "interrupted: the results so far are saved; run the same command again to continue\n"
     assert not (out / "index.html").exists()
     first = kept(out)

@@ -54,9 +54,9 @@ def run(*arguments: str | Path, **environ: str) -> subprocess.CompletedProcess[s
 
 def analyzed(ended: subprocess.CompletedProcess[str]) -> int:
     assert ended.returncode == 0, ended.stderr
-    said = re.search(r"\((\d+) analyzed in this run\)", ended.stdout)
-    assert said, ended.stdout
-    return int(said[1])
+    message = re.search(r"\((\d+) analyzed in this run\)", ended.stdout)
+    assert message, ended.stdout
+    return int(message[1])
 
 
 def test_rates_match_scikit_learn(people: Path, tmp_path: Path) -> None:
@@ -121,9 +121,9 @@ def test_ctrl_c_keeps_results(fresh: Path, tmp_path: Path) -> None:
     until(database.exists, "the database of found faces")
     until(lambda: database.stat().st_size > 60_000, "a few images in it")
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 130, said
-    assert "run the same command again to continue" in said
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130, message
+    assert "run the same command again to continue" in message
     before = kept()
     assert before > 0
     assert analyzed(run(fresh)) == 37 + 12 * 9 - before
@@ -135,12 +135,12 @@ def test_calibrated_bundle_loads_and_compares(people: Path, tmp_path: Path) -> N
     ended = run(people, "--calibrate", "our-people", "--cost-false-match", "50", FACE_COMPARISON_BUNDLES=str(bundles))
     assert ended.returncode == 0, ended.stderr
     version = ended.stdout.strip().rsplit("--bundle ", 1)[1]
-    made = bundle.open_bundle(bundles / version).manifest
-    assert made.name == "our-people"
-    assert made.comparison.strangers is not None
-    assert made.comparison.strangers.people == 10
-    said = re.search(r"the cheapest threshold is (\d\.\d+)", ended.stdout)
-    assert said and float(said[1]) == made.comparison.threshold
+    created = bundle.open_bundle(bundles / version).manifest
+    assert created.name == "our-people"
+    assert created.comparison.strangers is not None
+    assert created.comparison.strangers.people == 10
+    message = re.search(r"the cheapest threshold is (\d\.\d+)", ended.stdout)
+    assert message and float(message[1]) == created.comparison.threshold
     compared = subprocess.run(
         [
             PROGRAM,
@@ -158,8 +158,8 @@ def test_calibrated_bundle_loads_and_compares(people: Path, tmp_path: Path) -> N
     )
     assert compared.returncode == 0, compared.stderr
     reply = json.loads(compared.stdout)
-    assert reply["FaceModelVersion"] == made.version
-    assert reply["Threshold"] == made.comparison.threshold
+    assert reply["FaceModelVersion"] == created.version
+    assert reply["Threshold"] == created.comparison.threshold
     assert reply["Targets"][0]["Verdict"] in ("same", "review")
 
 

@@ -41,13 +41,13 @@ def growth(service: Served, pool: ThreadPoolExecutor, folder: Path, rounds: int,
         service.detect(b"memory %s" % bytes(folder / "memory"))
         return int((folder / "memory").read_text())
 
-    before, least = after(TURNS), float("inf")
+    before, minimum = after(TURNS), float("inf")
     for _ in range(rounds):
         now = after(TURNS)
-        least, before = min(least, (now - before) / TURNS), now
-        if least < LEAK_BYTES:
+        minimum, before = min(minimum, (now - before) / TURNS), now
+        if minimum < LEAK_BYTES:
             break
-    return least
+    return minimum
 
 
 def test_memory_does_not_grow(tmp_path: Path) -> None:

@@ -23,11 +23,11 @@ PROGRAM = str(Path(sys.executable).with_name("face-comparison"))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    made = tmp_path_factory.mktemp("phone")
-    (made / "plain.jpg").write_bytes(jpeg(photograph()))
+    created = tmp_path_factory.mktemp("phone")
+    (created / "plain.jpg").write_bytes(jpeg(photograph()))
     for name, make in FILES.items():
-        (made / name).write_bytes(make())
-    return made
+        (created / name).write_bytes(make())
+    return created
 
 
 def check_same_face(found: dict[str, Any], plain: dict[str, Any], name: str) -> None:

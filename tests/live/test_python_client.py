@@ -48,8 +48,8 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
 
 @pytest.fixture(scope="module")
 def client(service: Served) -> Iterator[Client]:
-    with Client(f"{service.url}/prod/face_comparison", api_key=KEY, timeout=120) as made:
-        yield made
+    with Client(f"{service.url}/prod/face_comparison", api_key=KEY, timeout=120) as created:
+        yield created
 
 
 def test_every_body_format_returns_the_same_face(client: Client, photographs: dict[str, Path]) -> None:
@@ -151,8 +151,8 @@ def test_generated_client_works(service: Served, photographs: dict[str, Path], t
     (tmp_path / "config.yaml").write_text("post_hooks: []\n")
     command = [str(BIN / "openapi-python-client"), "generate", "--path", "openapi.json", "--config", "config.yaml"]
     command += ["--meta", "none", "--output-path", "generated"]
-    made = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert made.returncode == 0, made.stdout + made.stderr
+    created = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert created.returncode == 0, created.stdout + created.stderr
     (tmp_path / "program.py").write_text(PROGRAM)
     paths = [str(photographs[name]) for name in ("obama.jpg", "obama2.jpg")]
     ran = subprocess.run(

@@ -36,9 +36,9 @@ def test_few_degraded_pairs_are_wrong(pairs: list[accuracy.Pair], analyzer: Imag
 
 
 def test_documents_match_measurements(pairs: list[accuracy.Pair], analyzer: ImageAnalyzer) -> None:
-    found, told = accuracy.measure_distances(pairs, analyzer.model), json.loads(accuracy.RECORD.read_text())
-    assert (found["model"], found["threshold"]) == (told["model"], told["threshold"]), "run `make accuracy`"
-    assert found["pairs"].keys() == told["pairs"].keys()
-    for variant, kinds in told["pairs"].items():
+    found, reported = accuracy.measure_distances(pairs, analyzer.model), json.loads(accuracy.RECORD.read_text())
+    assert (found["model"], found["threshold"]) == (reported["model"], reported["threshold"]), "run `make accuracy`"
+    assert found["pairs"].keys() == reported["pairs"].keys()
+    for variant, kinds in reported["pairs"].items():
         for kind, distances in kinds.items():
             assert found["pairs"][variant][kind] == pytest.approx(distances, abs=OFF), (variant, kind)

@@ -68,18 +68,18 @@ def test_adds_embedder_of_other_shape_and_color(last: bool, flat: bool, base: bu
     file = read_model(str(published(tmp_path, last=last, flat=flat)))
     assert (file.kind, file.side, file.width, file.license) == ("embedder", 96, 320, "CC0-1.0")
     described = ModelDescription("small", revision="3", color="BGR", mean=127.5, scale=1 / 128)
-    made = build_bundle([file], described, base, tmp_path / "bundles")
-    assert made.folder == tmp_path / "bundles" / "small-3"
-    assert made.manifest.detector == base.manifest.detector
-    assert made.manifest.embedder.licence == "CC0-1.0"
-    assert made.manifest.embedder.origin is not None
-    assert made.manifest.embedder.origin.sha256 == hashlib.sha256(file.content).hexdigest()
-    loaded = analyzer.build_analyzer(made, device="cpu", every_bucket=False)
+    created = build_bundle([file], described, base, tmp_path / "bundles")
+    assert created.folder == tmp_path / "bundles" / "small-3"
+    assert created.manifest.detector == base.manifest.detector
+    assert created.manifest.embedder.licence == "CC0-1.0"
+    assert created.manifest.embedder.origin is not None
+    assert created.manifest.embedder.origin.sha256 == hashlib.sha256(file.content).hexdigest()
+    loaded = analyzer.build_analyzer(created, device="cpu", every_bucket=False)
     trial = try_on_sample(loaded)
     assert trial.numbers == 320
     # From now on it is known by its version, as those of this package are by their names.
-    assert bundle_store.bundle_path("small-3", tmp_path / "bundles") == made.folder
-    assert bundle_store.ensure_bundle("small-3", tmp_path / "bundles").digest == made.digest
+    assert bundle_store.bundle_path("small-3", tmp_path / "bundles") == created.folder
+    assert bundle_store.ensure_bundle("small-3", tmp_path / "bundles").digest == created.digest
     with pytest.raises(InvalidBundle, match=r"known are small-3, yunet-sface"):
         bundle_store.bundle_path("small-2", tmp_path / "bundles")
     assert all(distance is not None for distance in trial.distances.values())
@@ -88,21 +88,21 @@ def test_adds_embedder_of_other_shape_and_color(last: bool, flat: bool, base: bu
 def test_bundle_is_reproducible_from_manifest(base: bundle.Bundle, tmp_path: Path) -> None:
     """The manifest is a recipe: whoever has it and the published file gets the same bytes."""
     file = read_model(str(published(tmp_path)))
-    made = build_bundle([file], ModelDescription("small"), base, tmp_path / "bundles")
+    created = build_bundle([file], ModelDescription("small"), base, tmp_path / "bundles")
     recipe = tmp_path / "small.json"
-    recipe.write_bytes((made.folder / bundle.MANIFEST).read_bytes())
-    assert bundle_store.ensure_bundle(str(recipe), tmp_path / "elsewhere").digest == made.digest
+    recipe.write_bytes((created.folder / bundle.MANIFEST).read_bytes())
+    assert bundle_store.ensure_bundle(str(recipe), tmp_path / "elsewhere").digest == created.digest
 
 
 def test_missing_digest_is_pinned_on_fetch(base: bundle.Bundle, tmp_path: Path) -> None:
     file = read_model(str(published(tmp_path)))
-    made = build_bundle([file], ModelDescription("small"), base, tmp_path / "bundles")
-    recipe = json.loads((made.folder / bundle.MANIFEST).read_text())
+    created = build_bundle([file], ModelDescription("small"), base, tmp_path / "bundles")
+    recipe = json.loads((created.folder / bundle.MANIFEST).read_text())
     digest = recipe["embedder"].pop("sha256")
     path = tmp_path / "small.json"
     path.write_text(json.dumps(recipe))
     fetched = bundle_store.ensure_bundle(str(path), tmp_path / "elsewhere")
-    assert fetched.manifest == made.manifest
+    assert fetched.manifest == created.manifest
     assert fetched.manifest.embedder.sha256 == digest
     before = (fetched.folder / "embedder.onnx").stat().st_ino
     assert bundle_store.ensure_bundle(str(path), tmp_path / "elsewhere").folder == fetched.folder
@@ -139,9 +139,9 @@ def test_distinguishes_detector_from_embedder(base: bundle.Bundle, tmp_path: Pat
     file = read_model(str(path))
     assert file.kind == "detector"
     described = ModelDescription("finder", color="BGR", mean=0, scale=1, license="MIT")
-    made = build_bundle([file], described, base, tmp_path / "bundles")
-    assert made.manifest.embedder == base.manifest.embedder
-    assert made.manifest.comparison == base.manifest.comparison
+    created = build_bundle([file], described, base, tmp_path / "bundles")
+    assert created.manifest.embedder == base.manifest.embedder
+    assert created.manifest.comparison == base.manifest.comparison
     (tmp_path / "embedder").mkdir()
     embedder = read_model(str(published(tmp_path / "embedder")))
     both = build_bundle([file, embedder], ModelDescription("both"), base, tmp_path / "bundles")
@@ -160,8 +160,8 @@ def test_command_shows_license_digest_and_trial(base: bundle.Bundle, tmp_path: P
     arguments = ["add", str(path), "--name", "small", "--bundle", str(base.folder), "--sha256", digest]
     ended = CliRunner().invoke(command, arguments, env=environment, catch_exceptions=False)
     assert ended.exit_code == 0
-    for said in (f"sha256 {digest}", "license CC0-1.0", "96x96 pixels to 320 numbers", "mirrored: ", "provisional"):
-        assert said in ended.output
+    for message in (f"sha256 {digest}", "license CC0-1.0", "96x96 pixels to 320 numbers", "mirrored: ", "provisional"):
+        assert message in ended.output
     manifest = json.loads((tmp_path / "bundles" / "small-1" / bundle.MANIFEST).read_text())
     assert manifest["embedder"]["width"] == 320
 
@@ -232,9 +232,11 @@ def test_constant_embedder_is_rejected(base: bundle.Bundle, tmp_path: Path) -> N
         model.graph.initializer.append(numpy_helper.from_array(np.zeros((1, cells), np.float32), "nothing"))
         model.graph.initializer.append(numpy_helper.from_array(np.ones((1, cells), np.float32), "one"))
 
-    made = build_bundle([read_model(write(tmp_path, constant))], ModelDescription("same"), base, tmp_path / "bundles")
+    created = build_bundle(
+        [read_model(write(tmp_path, constant))], ModelDescription("same"), base, tmp_path / "bundles"
+    )
     with pytest.raises(InvalidBundle, match="the same numbers for every image"):
-        try_on_sample(analyzer.build_analyzer(made, device="cpu", every_bucket=False))
+        try_on_sample(analyzer.build_analyzer(created, device="cpu", every_bucket=False))
 
 
 def test_provisional_threshold_is_default_angle() -> None:

@@ -53,11 +53,11 @@ def test_engines_agree_on_hash(default_bundle: Bundle, analyzer: ImageAnalyzer) 
 
 
 def test_engines_agree_on_float32_hash(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[bool] = []
+    requested: list[bool] = []
     session = openvino_engine.OpenVinoEngine.session
 
     def recorded(self: Any, network: Path, shapes: Sequence[Shape], *, exact: bool = False) -> Session:
-        asked.append(exact)
+        requested.append(exact)
         return session(self, network, shapes, exact=exact)
 
     monkeypatch.setattr(openvino_engine.OpenVinoEngine, "session", recorded)
@@ -65,7 +65,7 @@ def test_engines_agree_on_float32_hash(monkeypatch: pytest.MonkeyPatch) -> None:
     for engine in ("openvino", "onnxruntime"):
         loaded, _ = commands.load_analyzer({"device": "cpu", "engine": engine, "precision": "float32", "threads": "1"})
         faces.append(loaded.analyze(SAMPLE).faces[0])
-    assert asked == [True] * 3
+    assert requested == [True] * 3
     assert np.linalg.norm(faces[0].hash - faces[1].hash) < 1e-3
 
 

@@ -21,15 +21,15 @@ def faces(analyzer: ImageAnalyzer, portrait: np.ndarray) -> tuple[Face, ...]:
 
 def portraits(analyzer: ImageAnalyzer) -> dict[str, np.ndarray]:
     """Faces 200 pixels high in the middle of 480x480."""
-    made = {}
+    created = {}
     for name in NAMES:
         photo = np.asarray(cv2.imread(str(samples.photographs(name)[name])))
         (face,) = faces(analyzer, photo)
         scale = 200 / face.box.height
         x, y = (face.box.left + face.box.width / 2) * scale, (face.box.top + face.box.height / 2) * scale
         matrix = np.array([[scale, 0, 240 - x], [0, scale, 240 - y]])
-        made[name] = np.asarray(cv2.warpAffine(photo, matrix, (480, 480), borderMode=cv2.BORDER_REFLECT))
-    return made
+        created[name] = np.asarray(cv2.warpAffine(photo, matrix, (480, 480), borderMode=cv2.BORDER_REFLECT))
+    return created
 
 
 def mosaic(blocks: int) -> Change:

@@ -21,8 +21,8 @@ def server() -> Iterator[Server]:
 def whole_network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Network]:
     if reason := unavailable():
         pytest.skip(reason)
-    with Network(tmp_path_factory.mktemp("network")) as made:
-        yield made
+    with Network(tmp_path_factory.mktemp("network")) as created:
+        yield created
 
 
 @pytest.fixture

@@ -33,9 +33,9 @@ def trusted(authority: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def context(authority: Authority, *hosts: str) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(*authority.sign(hosts[0], hosts[0], hosts=hosts))
-    return made
+    created = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    created.load_cert_chain(*authority.sign(hosts[0], hosts[0], hosts=hosts))
+    return created
 
 
 @pytest.fixture
@@ -89,9 +89,9 @@ def test_redirect_host_is_not_exposed(secure: Server, server: Server) -> None:
 
 
 def _self_signed(authority: Authority) -> ssl.SSLContext:
-    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    made.load_cert_chain(authority.certificate, authority.certificate.with_suffix(".key"))
-    return made
+    created = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    created.load_cert_chain(authority.certificate, authority.certificate.with_suffix(".key"))
+    return created
 
 
 def test_old_tls_versions_are_rejected(authority: Authority) -> None:
@@ -147,16 +147,16 @@ def test_endless_body_is_cut_off(secure: Server, start: bytes) -> None:
 
 def test_certificate_is_verified_for_host_name(network: Network, authority: Authority) -> None:
     """The connection goes to the address that was judged; certificate and SNI stay those of the name."""
-    asked: list[str | None] = []
+    requested: list[str | None] = []
     served = context(authority, "images.example")
-    served.sni_callback = lambda _, name, __: asked.append(name)
+    served.sni_callback = lambda _, name, __: requested.append(name)
     network.names.answers |= {"images.example": [[PUBLIC], ["10.0.0.1"]], "other.example": [PUBLIC]}
     by = fetcher()
     with Server(network.listen(443), served) as running:
         running.replies["/a.jpg"] = reply(IMAGE)
         assert network.run(lambda: by.fetch("https://Images.Example./a.jpg")) == IMAGE
         assert running.addresses == [PUBLIC]
-        assert asked == ["images.example"]
+        assert requested == ["images.example"]
         assert running.requests[0].headers["host"] == "images.example"
         with pytest.raises(UrlFetchFailed, match=r"certificate of other\.example is not trusted"):
             network.run(lambda: by.fetch("https://other.example/a.jpg"))

@@ -49,9 +49,9 @@ def staff(store: Store) -> Store:
 
 
 def test_collection_is_returned_as_it_was_created(store: Store) -> None:
-    made = collection(retention_days=30, metadata={"site": "Zürich", "n": [1, None]}, max_false_positive_rate=0.001)
-    store.create_collection(made)
-    assert store.get_collection("staff") == made
+    created = collection(retention_days=30, metadata={"site": "Zürich", "n": [1, None]}, max_false_positive_rate=0.001)
+    store.create_collection(created)
+    assert store.get_collection("staff") == created
 
 
 def test_duplicate_collection_is_rejected(staff: Store) -> None:
@@ -103,9 +103,9 @@ def test_deleting_collection_removes_only_it(staff: Store, other: Store) -> None
 
 
 def test_user_is_returned_as_it_was_created(staff: Store) -> None:
-    made = user("anna", metadata={"room": 7}, expires=NOW + timedelta(hours=1))
-    staff.create_user("staff", made)
-    assert staff.get_user("staff", "anna") == made
+    created = user("anna", metadata={"room": 7}, expires=NOW + timedelta(hours=1))
+    staff.create_user("staff", created)
+    assert staff.get_user("staff", "anna") == created
     with pytest.raises(UserExists):
         staff.create_user("staff", user("anna"))
 
@@ -210,7 +210,7 @@ def test_deleting_user_can_keep_faces(staff: Store, other: Store) -> None:
 
 
 def test_face_is_returned_as_it_was_enrolled(staff: Store) -> None:
-    made = face(
+    created = face(
         "a",
         user="anna",
         external_image_id="photo:1",
@@ -218,11 +218,11 @@ def test_face_is_returned_as_it_was_enrolled(staff: Store) -> None:
         box=RelativeBox(0.1, 0.2, 0.3, 0.4),
         confidence=0.9,
     )
-    [added] = staff.add_faces("staff", [made])
+    [added] = staff.add_faces("staff", [created])
     assert added.created
     [stored] = staff.list_faces("staff", limit=10, vectors=True)
-    assert fields(stored) == fields(made)
-    np.testing.assert_array_equal(stored.vector, made.vector)
+    assert fields(stored) == fields(created)
+    np.testing.assert_array_equal(stored.vector, created.vector)
     [stored] = staff.list_faces("staff", limit=10)
     assert stored.vector is None
 
@@ -261,35 +261,35 @@ def test_face_near_another_user_can_be_rejected(staff: Store) -> None:
 
 
 def test_faces_are_listed_by_user_and_id(staff: Store) -> None:
-    made = [face(str(number), user="anna" if number % 2 else None) for number in range(7)]
-    staff.add_faces("staff", made)
+    created = [face(str(number), user="anna" if number % 2 else None) for number in range(7)]
+    staff.add_faces("staff", created)
     first = staff.list_faces("staff", limit=4)
     rest = staff.list_faces("staff", limit=4, after=first[-1].face_id)
-    assert [each.face_id for each in first + rest] == sorted(ids(made))
-    assert ids(staff.list_faces("staff", limit=10, user_id="anna")) == ids(made[1::2])
-    assert ids(staff.list_faces("staff", limit=10, face_ids=[made[0].face_id, str(uuid4())])) == ids(made[:1])
+    assert [each.face_id for each in first + rest] == sorted(ids(created))
+    assert ids(staff.list_faces("staff", limit=10, user_id="anna")) == ids(created[1::2])
+    assert ids(staff.list_faces("staff", limit=10, face_ids=[created[0].face_id, str(uuid4())])) == ids(created[:1])
     with pytest.raises(UserNotFound):
         staff.list_faces("staff", limit=10, user_id="bert")
 
 
 def test_deleted_face_is_not_found(staff: Store, other: Store) -> None:
-    made = [face("a", user="anna"), face("b", user="anna")]
-    staff.add_faces("staff", made)
+    created = [face("a", user="anna"), face("b", user="anna")]
+    staff.add_faces("staff", created)
     assert nearest(other, vector_of("a"))[0].distance == 0
     missing = str(uuid4())
-    receipt, deleted = staff.delete_faces("staff", [made[0].face_id, missing], erasure())
-    assert (receipt.faces, deleted) == (1, [made[0].face_id])
+    receipt, deleted = staff.delete_faces("staff", [created[0].face_id, missing], erasure())
+    assert (receipt.faces, deleted) == (1, [created[0].face_id])
     [left] = nearest(other, vector_of("a"))
-    assert left.face.face_id == made[1].face_id
+    assert left.face.face_id == created[1].face_id
     assert other.get_collection("staff").faces == 1
 
 
 def test_faces_are_associated_and_disassociated(staff: Store, other: Store) -> None:
-    made = [face("a"), face("b", user="bert")]
-    staff.add_faces("staff", made)
+    created = [face("a"), face("b", user="bert")]
+    staff.add_faces("staff", created)
     staff.create_user("staff", user("anna"))
     nearest(other, vector_of("a"))
-    both = [each.face_id for each in made]
+    both = [each.face_id for each in created]
     assert staff.assign_faces("staff", both, "anna") == both[:1]
     assert [each.face.user_id for each in nearest(other, vector_of("a"), limit=1)] == ["anna"]
     assert staff.unassign_faces("staff", both, "anna") == both[:1]
@@ -303,13 +303,13 @@ def test_faces_are_associated_and_disassociated(staff: Store, other: Store) -> N
 
 def test_search_matches_brute_force(staff: Store) -> None:
     gallery, queries = random_vectors(700, seed=1), random_vectors(20, seed=2)
-    made = [face(str(number), vector=vector) for number, vector in enumerate(gallery)]
-    staff.add_faces("staff", made)
+    created = [face(str(number), vector=vector) for number, vector in enumerate(gallery)]
+    staff.add_faces("staff", created)
     found = staff.nearest("staff", queries, limit=10, grouping="faces")
     expected = np.linalg.norm(gallery[None].astype(float) - queries[:, None].astype(float), axis=2)
     for row, neighbors in zip(expected, found.neighbors, strict=True):
         best = np.argsort(row)[:10]
-        assert [each.face.face_id for each in neighbors] == [made[index].face_id for index in best]
+        assert [each.face.face_id for each in neighbors] == [created[index].face_id for index in best]
         np.testing.assert_allclose([each.distance for each in neighbors], row[best], atol=1e-6)
     assert (found.gallery_size, found.exact) == (700, True)
 
@@ -355,8 +355,8 @@ def test_processes_see_enrollments_immediately(staff: Store, other: Store) -> No
 
 def test_searches_during_deletions_are_consistent(staff: Store, other: Store) -> None:
     """A face that was deleted before a search began is never found, whatever is written meanwhile."""
-    made = [face(str(number), user=str(number)) for number in range(60)]
-    staff.add_faces("staff", made)
+    created = [face(str(number), user=str(number)) for number in range(60)]
+    staff.add_faces("staff", created)
     deleted: set[str] = set()
     done = threading.Event()
 
@@ -373,11 +373,11 @@ def test_searches_during_deletions_are_consistent(staff: Store, other: Store) ->
     with ThreadPoolExecutor(3) as pool:
         searches = [pool.submit(search) for _ in range(3)]
         try:
-            for each in made[:40]:
+            for each in created[:40]:
                 staff.delete_user("staff", str(each.user_id), erasure(), keep_faces=False)
                 deleted.add(str(each.user_id))
             staff.delete_collection("staff", erasure())
-            deleted.update(str(each.user_id) for each in made)
+            deleted.update(str(each.user_id) for each in created)
             staff.create_collection(collection())
         finally:
             done.set()

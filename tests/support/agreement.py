@@ -68,15 +68,15 @@ class Watcher:
 
     def longest_disagreement(self, key: Key) -> tuple[float, str]:
         """Returns the duration of the longest run of disagreeing samples, and the reason reported during it."""
-        longest, began, told = 0.0, None, ""
+        longest, began, reported = 0.0, None, ""
         for look in self.looks[key]:
             if look.ready == look.real:
                 began = None
                 continue
             began = look.at if began is None else began
             if look.at - began >= longest:
-                longest, told = look.at - began, f"Ready={look.ready} ({look.reason}), real: {look.real}"
-        return longest, told
+                longest, reported = look.at - began, f"Ready={look.ready} ({look.reason}), real: {look.real}"
+        return longest, reported
 
     def _look(self, key: Key) -> None:
         found = self.product.get(key[0], RESOURCE, key[1])
@@ -112,6 +112,6 @@ class Watcher:
         deployment = self.product.get(key[0], DEPLOYMENT, key[1])
         if deployment is None:
             return False
-        wanted = deployment["spec"]["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
+        expected = deployment["spec"]["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
         templates = {template_of(pod) for pod in self.product.pods(*key) if is_ready(pod)}
-        return templates == {wanted}
+        return templates == {expected}

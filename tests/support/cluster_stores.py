@@ -41,8 +41,13 @@ def volume(product: Product, namespace: str, name: str) -> tuple[Object, Path]:
         "local": {"path": str(folder)},
         "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [hostname]}]}},
     }
-    made = {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": f"{namespace}-{name}"}, "spec": spec}
-    return made, folder
+    created = {
+        "apiVersion": "v1",
+        "kind": "PersistentVolume",
+        "metadata": {"name": f"{namespace}-{name}"},
+        "spec": spec,
+    }
+    return created, folder
 
 
 def claim(namespace: str, name: str) -> Object:

@@ -53,5 +53,5 @@ def decisions(result: SearchResult) -> list[tuple[str, str | None]]:
 
 def add_strangers(bench: Bench, count: int, vectors: Any = None, name: str = "staff") -> None:
     rows = random_vectors(count, seed=7) if vectors is None else vectors
-    made = [face(f"{name} {n}", user=f"p-{n}", vector=row.astype(np.float32)) for n, row in enumerate(rows)]
-    bench.store.add_faces(name, made)
+    created = [face(f"{name} {n}", user=f"p-{n}", vector=row.astype(np.float32)) for n, row in enumerate(rows)]
+    bench.store.add_faces(name, created)

@@ -98,12 +98,12 @@ def edits_are_repaired(world: World) -> None:
     for sentence, kind, edit in EDITS:
         before = world.child(kind)
         assert before is not None
-        wanted = meaning(before)
+        expected = meaning(before)
         world.edit(kind, edit(before))
 
-        def is_repaired(kind: ApiResource = kind, wanted: Object = wanted) -> bool:
+        def is_repaired(kind: ApiResource = kind, expected: Object = expected) -> bool:
             found = world.child(kind)
-            return found is not None and meaning(found) == wanted
+            return found is not None and meaning(found) == expected
 
         world.eventually(is_repaired, f"{sentence}: the {kind.name} is as before")
     becomes(world, "Deployed")

@@ -67,13 +67,13 @@ class MemoryCluster:
                 if path[0] == "spec":
                     managers.clear()
                     managers.add(MANAGER)
-        wanted = dict(_leaves(body))
-        for path in [path for path, managers in owners.items() if MANAGER in managers and path not in wanted]:
+        expected = dict(_leaves(body))
+        for path in [path for path, managers in owners.items() if MANAGER in managers and path not in expected]:
             owners[path].discard(MANAGER)
             if not owners[path]:
                 del owners[path]
                 _remove(found, path)
-        for path, value in wanted.items():
+        for path, value in expected.items():
             if _at(found, path) != value:
                 owners[path] = set()
             owners.setdefault(path, set()).add(MANAGER)
@@ -134,10 +134,10 @@ class MemoryCluster:
         for (plural, namespace, name), found in list(self.objects.items()):
             if plural != DEPLOYMENT.plural:
                 continue
-            wanted, template = found["spec"].get("replicas", 1), found["spec"]["template"]
+            expected, template = found["spec"].get("replicas", 1), found["spec"]["template"]
             for key in [key for key in self.objects if key[0] == POD.plural and key[2].startswith(f"{name}-")]:
                 del self.objects[key], self._owners[key]
-            for index in range(wanted):
+            for index in range(expected):
                 metadata = {
                     "name": f"{name}-{index}",
                     "namespace": namespace,
@@ -148,7 +148,7 @@ class MemoryCluster:
                 self._create(POD, {"metadata": metadata, "spec": template["spec"], "status": ready}, "kubelet")
             status = {"observedGeneration": found["metadata"]["generation"]}
             counts = ("replicas", "updatedReplicas", "readyReplicas", "availableReplicas")
-            found["status"] = {**status, **dict.fromkeys(counts, wanted)}
+            found["status"] = {**status, **dict.fromkeys(counts, expected)}
             found["metadata"]["resourceVersion"] = str(next(self._versions))
 
     def time(self) -> str:

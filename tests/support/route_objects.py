@@ -34,13 +34,13 @@ def gateways(public: dict[str, Any]) -> Gateways:
 
 
 def http_route(**conditions: str) -> dict[str, Any]:
-    told = [
+    reported = [
         {"type": kind, "status": status, "reason": "Because", "message": "of this"}
         for kind, status in conditions.items()
     ]
     return {
         "metadata": {"generation": 1},
-        "status": {"parents": [{"parentRef": {"name": "public"}, "conditions": told}]},
+        "status": {"parents": [{"parentRef": {"name": "public"}, "conditions": reported}]},
     }
 
 
@@ -48,7 +48,7 @@ ACCEPTED = http_route(Accepted="True", ResolvedRefs="True")
 
 
 def parent(name: str, generation: int | None = 1, status: str = "True", **reference: Any) -> dict[str, Any]:
-    told = {"type": "Accepted", "status": status, "reason": "Because", "message": "of this"}
+    reported = {"type": "Accepted", "status": status, "reason": "Because", "message": "of this"}
     if generation is not None:
-        told["observedGeneration"] = generation  # type: ignore[assignment]
-    return {"parentRef": {"name": name, **reference}, "conditions": [told]}
+        reported["observedGeneration"] = generation  # type: ignore[assignment]
+    return {"parentRef": {"name": name, **reference}, "conditions": [reported]}

@@ -43,8 +43,8 @@ def pod(template: str = "now", **status_: Any) -> dict[str, Any]:
 
 
 def unschedulable(template: str = "now") -> dict[str, Any]:
-    told = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available."
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told}
+    reported = "0/3 nodes are available: 3 Insufficient nvidia.com/gpu. preemption: 0/3 nodes are available."
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reported}
     return pod(template, conditions=[condition])
 
 

@@ -43,7 +43,7 @@ def face(
     name: str, *, user: str | None = None, vector: NDArray[np.float32] | None = None, **changes: Any
 ) -> StoredFace:
     """Returns a face whose IDs derive from its name: equal names are the same enrollment."""
-    made = StoredFace(
+    created = StoredFace(
         face_id=str(uuid5(NAMESPACE_OID, name)),
         user_id=user,
         external_image_id=None,
@@ -54,7 +54,7 @@ def face(
         source_key=sha256(name.encode()).digest(),
         vector=vector_of(name) if vector is None else vector,
     )
-    return replace(made, **changes)
+    return replace(created, **changes)
 
 
 def ids(faces: Iterable[StoredFace]) -> set[str]:

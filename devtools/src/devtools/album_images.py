@@ -31,7 +31,7 @@ def photographs(folder: Path) -> Path:
         sample = opened.convert("RGB")
     width, height = sample.size
     evening = ImageEnhance.Brightness(sample.rotate(6, expand=True, fillcolor="#202020")).enhance(0.45)
-    made = {
+    created = {
         "portrait.jpg": sample,
         "evening.jpg": evening,
         "mirrored.jpg": ImageOps.mirror(sample),
@@ -45,7 +45,7 @@ def photographs(folder: Path) -> Path:
     }
     photos = folder / "Launch day"
     photos.mkdir()
-    for name, image in made.items():
+    for name, image in created.items():
         image.save(photos / name, quality=88)
     (photos / "damaged.jpg").write_bytes((photos / "portrait.jpg").read_bytes()[:9000])
     return photos

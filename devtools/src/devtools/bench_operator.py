@@ -110,8 +110,8 @@ def burst(plane: ControlPlane, api: Api, operator: Operator, count: int, rest: f
     ]
     parallel(plane, lambda client, body: client.create(RESOURCE, body), bodies)
     faces = Faces(api, namespace)
-    wanted = count * CHILDREN_EACH
-    until(lambda: len(faces.children()), wanted.__eq__, f"{wanted} children exist", seconds=900, pause=3.0)
+    expected = count * CHILDREN_EACH
+    until(lambda: len(faces.children()), expected.__eq__, f"{expected} children exist", seconds=900, pause=3.0)
     ready = until(lambda: count_served(faces), count.__eq__, f"{count} resources serve", seconds=900, pause=3.0)
     say(f"{ready} are ready; waiting until idle")
     wait_until_idle(plane, namespace)
@@ -208,7 +208,7 @@ def added_latency(plane: ControlPlane, since: int, namespace: str) -> dict[str, 
     What the operator adds is that time without the parts in which the API server was at work on a child.
     """
     plurals = {kind.plural for kind in CHILDREN}
-    made: dict[str, float] = {}
+    created: dict[str, float] = {}
     attempts: dict[str, dict[str, list[tuple[int, float, float]]]] = defaultdict(lambda: defaultdict(list))
     for each in plane.audit_events(since):
         reference = each.get("objectRef", {})
@@ -216,17 +216,17 @@ def added_latency(plane: ControlPlane, since: int, namespace: str) -> dict[str, 
             continue
         code, done = each["responseStatus"]["code"], seconds(each["stageTimestamp"])
         if reference["resource"] == RESOURCE.plural and code == CREATED:
-            made[reference["name"]] = done
+            created[reference["name"]] = done
         elif reference["resource"] in plurals and each["userAgent"].startswith("face-comparison-operator/"):
             span = (code, seconds(each["requestReceivedTimestamp"]), done)
             attempts[reference["name"]][reference["resource"]].append(span)
     children = {name: [time for each in kinds.values() for time in spans(each)] for name, kinds in attempts.items()}
     incomplete = {name: list(kinds) for name, kinds in attempts.items() if len(kinds) != CHILDREN_EACH}
-    if incomplete or made.keys() != children.keys():
-        raise RuntimeError(f"children are missing: {incomplete or made.keys() ^ children.keys()}")
-    whole = sorted(max(done for _, done in children[name]) - began for name, began in made.items())
-    own = sorted(max(done for _, done in times) - made[name] - covered(times) for name, times in children.items())
-    last = max(done for times in children.values() for _, done in times) - min(made.values())
+    if incomplete or created.keys() != children.keys():
+        raise RuntimeError(f"children are missing: {incomplete or created.keys() ^ children.keys()}")
+    whole = sorted(max(done for _, done in children[name]) - began for name, began in created.items())
+    own = sorted(max(done for _, done in times) - created[name] - covered(times) for name, times in children.items())
+    last = max(done for times in children.values() for _, done in times) - min(created.values())
     result = {"max": whole[-1], "last": last}
     for prefix, values in (("", whole), ("added_", own)):
         cuts = statistics.quantiles(values, n=100, method="inclusive")

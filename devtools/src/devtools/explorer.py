@@ -111,11 +111,11 @@ class Explorer:
     def close(self) -> None:
         """Closes the page. Fails if it logged an unexpected error, or requested anything from another origin."""
         provoked = [f"Failed to load resource: the server responded with a status of {code} " for code in self.refusals]
-        said = [line for line in self.said if not line.startswith(tuple(provoked) or "\0")]
+        message = [line for line in self.said if not line.startswith(tuple(provoked) or "\0")]
         origin = self.service.url.split("/", 3)[:3]
         foreign = [r.url for r in self.requests if r.url.split("/", 3)[:3] != origin and not r.url.startswith("blob:")]
         self._context.close()
-        assert not said
+        assert not message
         assert not foreign
 
     # --- actions of a visitor ---

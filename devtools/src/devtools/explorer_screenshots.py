@@ -41,7 +41,7 @@ def images(folder: Path) -> dict[str, Path]:
             ImageEnhance.Brightness(sample.resize((width - 20 * i, height - 20 * i))).enhance(brightness),
             (i * width + 10 * i, 40),
         )
-    made = {
+    created = {
         "portrait.jpg": sample,
         "evening.jpg": ImageEnhance.Brightness(sample.rotate(6, expand=True, fillcolor="#202020")).enhance(0.45),
         "three.jpg": group,
@@ -49,10 +49,10 @@ def images(folder: Path) -> dict[str, Path]:
         "large.jpg": sample.resize((6000, 6000)),
         "landscape.jpg": Image.linear_gradient("L").resize((900, 600)).convert("RGB"),
     }
-    for name, image in made.items():
+    for name, image in created.items():
         image.save(folder / name, quality=88)
     (folder / "damaged.jpg").write_bytes((folder / "portrait.jpg").read_bytes()[:9000])
-    return {name: folder / name for name in [*made, "damaged.jpg"]}
+    return {name: folder / name for name in [*created, "damaged.jpg"]}
 
 
 def states(photos: dict[str, Path]) -> Iterator[tuple[str, dict[str, Any], Callable[[Explorer], None]]]:

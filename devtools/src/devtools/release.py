@@ -132,13 +132,13 @@ def write_sbom(uv: Path, out: Path) -> None:
 
 def write_provenance(out: Path) -> None:
     """Writes the checksums of a release and the provenance statement."""
-    made = subjects(out)
-    lines = [f"{each['digest']['sha256']}  {each['name']}\n" for each in made]
+    created = subjects(out)
+    lines = [f"{each['digest']['sha256']}  {each['name']}\n" for each in created]
     (out / CHECKSUMS).write_text("".join(lines))
     materials = [{"uri": f"file:{name}", "digest": {"sha256": digest(ROOT / name)}} for name in MATERIALS]
     builder = os.environ.get("BUILDER_ID", "urn:face-comparison:unsigned-local-build")
-    said = statement(made, _git("rev-parse", "HEAD").strip(), materials, builder, datetime.now(UTC))
-    (out / PROVENANCE).write_text(json.dumps(said, indent=1) + "\n")
+    message = statement(created, _git("rev-parse", "HEAD").strip(), materials, builder, datetime.now(UTC))
+    (out / PROVENANCE).write_text(json.dumps(message, indent=1) + "\n")
 
 
 def main() -> None:

@@ -230,8 +230,10 @@ def page(found: list[Section], first: list[Tile]) -> str:
 def _table(section: Section) -> str:
     def row(cells: list[str], tag: str, shade: str = "") -> str:
         classes = ["", *[' class="number"'] * (len(cells) - 1)]
-        made = "".join(f"<{tag}{name}>{html.escape(cell)}</{tag}>" for cell, name in zip(cells, classes, strict=True))
-        return f"<tr{shade}>{made}</tr>"
+        created = "".join(
+            f"<{tag}{name}>{html.escape(cell)}</{tag}>" for cell, name in zip(cells, classes, strict=True)
+        )
+        return f"<tr{shade}>{created}</tr>"
 
     rows = [
         row(each, "td", ' class="bad"' if number in section.bad else "") for number, each in enumerate(section.rows)

@@ -154,8 +154,8 @@ def summarize(seen: Sequence[Seen], degrees: float, threshold: float) -> Row:
 def measure(analyzer: Analyzer, threshold: float) -> dict[str, dict[str, Row]]:
     """Returns the rows by size and angle."""
     return {
-        size: {str(angle): summarize(list(faces_at(analyzer, angle, wanted)), angle, threshold) for angle in ANGLES}
-        for size, wanted in SIZES.items()
+        size: {str(angle): summarize(list(faces_at(analyzer, angle, expected)), angle, threshold) for angle in ANGLES}
+        for size, expected in SIZES.items()
     }
 
 

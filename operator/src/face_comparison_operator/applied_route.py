@@ -70,5 +70,5 @@ def _of_http_route(route: Object) -> tuple[Route, list[str]]:
 
 def _is_internal(resource: FaceComparison) -> bool:
     """Returns whether the status says that the resource is reachable only inside the cluster."""
-    told = resource.status.get("conditions", [])
-    return any(each.get("type") == "RouteReady" and each.get("reason") == CLUSTER_INTERNAL for each in told)
+    conditions = resource.status.get("conditions", [])
+    return any(each.get("type") == "RouteReady" and each.get("reason") == CLUSTER_INTERNAL for each in conditions)

@@ -43,10 +43,10 @@ class ObjectCache:
         version = int(body["metadata"]["resourceVersion"])
         if key is None or version <= self._gone.get((kind, key[0], name), 0):
             return None
-        kept = self._objects.setdefault(key, {})
-        if (kind, name) in kept and version <= kept[kind, name][0]:
+        entries = self._objects.setdefault(key, {})
+        if (kind, name) in entries and version <= entries[kind, name][0]:
             return None
-        kept[kind, name] = (version, msgspec.json.encode(strip_unused_fields(kind, body)))
+        entries[kind, name] = (version, msgspec.json.encode(strip_unused_fields(kind, body)))
         return key
 
     def remove(self, kind: ApiResource, body: Object) -> Key | None:
@@ -56,15 +56,15 @@ class ObjectCache:
             return None
         version = int(body["metadata"]["resourceVersion"])
         self._gone[kind, key[0], name] = max(version, self._gone.get((kind, key[0], name), 0))
-        kept = self._objects.get(key, {})
-        if (kind, name) in kept and kept[kind, name][0] <= version:
-            del kept[kind, name]
-        if not kept:
+        entries = self._objects.get(key, {})
+        if (kind, name) in entries and entries[kind, name][0] <= version:
+            del entries[kind, name]
+        if not entries:
             self._objects.pop(key, None)
         return key
 
     def stale(
-        self, kind: ApiResource, namespace: str | None, seen: set[tuple[str, str]], version: int
+        self, kind: ApiResource, namespace: str | None, listed: set[tuple[str, str]], version: int
     ) -> list[tuple[Key, str]]:
         """Returns key and name of the cached objects that are missing from a list of the API server.
 
@@ -73,20 +73,22 @@ class ObjectCache:
         Args:
             kind: The listed kind.
             namespace: The listed namespace; None: all.
-            seen: Namespace and name of the listed objects.
+            listed: Namespace and name of the listed objects.
             version: Resource version of the list.
         """
         return [
             (key, name)
-            for key, kept in self._objects.items()
+            for key, entries in self._objects.items()
             if namespace in (None, key[0])
-            for (each, name), (kept_version, _) in kept.items()
-            if each == kind and (key[0], name) not in seen and kept_version <= version
+            for (each, name), (entry_version, _) in entries.items()
+            if each == kind and (key[0], name) not in listed and entry_version <= version
         ]
 
-    def replace(self, kind: ApiResource, namespace: str | None, seen: set[tuple[str, str]], version: int) -> list[Key]:
+    def replace(
+        self, kind: ApiResource, namespace: str | None, listed: set[tuple[str, str]], version: int
+    ) -> list[Key]:
         """Removes the objects that `stale` returns for the same arguments, and returns their keys."""
-        stale = self.stale(kind, namespace, seen, version)
+        stale = self.stale(kind, namespace, listed, version)
         for key, name in stale:
             del self._objects[key][kind, name]
             if not self._objects[key]:
@@ -99,13 +101,13 @@ class ObjectCache:
 
     def get(self, kind: ApiResource, key: Key, name: str) -> Object | None:
         """Returns an object, or None if it is not cached."""
-        kept = self._objects.get(key, {}).get((kind, name))
-        return _decoder.decode(kept[1]) if kept else None
+        entry = self._objects.get(key, {}).get((kind, name))
+        return _decoder.decode(entry[1]) if entry else None
 
     def all(self, kind: ApiResource, key: Key) -> list[Object]:
         """Returns every object of `kind` that belongs to `key`."""
-        kept = self._objects.get(key, {})
-        return [_decoder.decode(entry[1]) for (each, _), entry in kept.items() if each == kind]
+        entries = self._objects.get(key, {})
+        return [_decoder.decode(entry[1]) for (each, _), entry in entries.items() if each == kind]
 
     def resource(self, key: Key) -> Object | None:
         """Returns the FaceComparison whose children have this key, or None if it is not cached."""
@@ -148,8 +150,8 @@ def strip_unused_fields(kind: ApiResource, body: Object) -> Object:
     rest = {name: value for name, value in body.items() if name not in ("metadata", "managedFields")}
     if kind == POD:
         status = rest.get("status", {})
-        told = {name: status.get(name) for name in _POD_STATUS if name in status}
-        rest = {"status": told, "footprint": footprint(rest)}
+        pod_status = {name: status.get(name) for name in _POD_STATUS if name in status}
+        rest = {"status": pod_status, "footprint": footprint(rest)}
     return {"metadata": metadata, **rest}
 
 

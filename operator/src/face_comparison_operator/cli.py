@@ -39,19 +39,19 @@ def _with_options(command: Callable[..., None]) -> Callable[..., None]:
                 command
             )
         else:
-            shown = ",".join(option.default) if isinstance(option.default, tuple) else option.default
-            command = click.option(flag, option.name, default=None, help=text + f" [default: {shown}]")(command)
+            default_text = ",".join(option.default) if isinstance(option.default, tuple) else option.default
+            command = click.option(flag, option.name, default=None, help=text + f" [default: {default_text}]")(command)
     return command
 
 
 @main.command()
 @_with_options
-def run(**given: Any) -> None:
+def run(**values: Any) -> None:
     """Run the operator, with the in-cluster configuration or, outside a cluster, the usual kubeconfig rules."""
     try:
         settings = Settings.from_environ(os.environ)
         for option in fields(Settings):
-            value = given[option.name]
+            value = values[option.name]
             if isinstance(value, str):
                 value = parsed(option, value, "--" + option.name.replace("_", "-"))
             if value is not None:

@@ -212,15 +212,15 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
     generation = live.get("metadata", {}).get("generation", 0)
     # KEDA does not report the observed generation.
     current = found.get("observedGeneration", generation) >= generation
-    told = {each.get("type"): each for each in found.get("conditions") or []} if current else {}
-    decisive = told.get("ScalingActive") or told.get("Ready")
-    able = told.get("AbleToScale", {})
+    scaler_conditions = {each.get("type"): each for each in found.get("conditions") or []} if current else {}
+    decisive = scaler_conditions.get("ScalingActive") or scaler_conditions.get("Ready")
+    able = scaler_conditions.get("AbleToScale", {})
     if able.get("status") == "False":
         decisive = able
     if decisive is None or decisive.get("status", "Unknown") == "Unknown":
         return Condition(None, SCALER_PENDING, "the autoscaler has not evaluated its metric yet")
     if decisive.get("status") == "True":
-        limited = told.get("ScalingLimited", {})
+        limited = scaler_conditions.get("ScalingLimited", {})
         at_most = limited.get("status") == "True" and limited.get("reason") == "TooManyReplicas"
         remark = f"; more pods are wanted than maxReplicas ({resource.spec.autoscaling.max_replicas})"
         return Condition(True, SCALING, "scaling on the configured metric" + (remark if at_most else ""))

@@ -22,8 +22,8 @@ def announcement(resource: FaceComparison, result: Object, now: datetime) -> Obj
         The event, or None if the status and reason of `Ready` are unchanged, or a new resource is being deployed.
     """
     ready, before = ready_of(result), ready_of(resource.status)
-    said = (before.get("status", "False"), before.get("reason", reasons.DEPLOYING))
-    if (ready["status"], ready["reason"]) == said:
+    previous = (before.get("status", "False"), before.get("reason", reasons.DEPLOYING))
+    if (ready["status"], ready["reason"]) == previous:
         return None
     moment = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     return {

@@ -36,23 +36,23 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
     fields: Object = {}
     for each in ours:
         fields = _merged(fields, each.get("fieldsV1", {}))
-    taken: list[Object] = []
+    of_others: list[Object] = []
     if exclusive:
         for each in others:
-            fields, kept = _take_spec(fields, each)
-            if kept is not None:
-                taken.append(kept)
+            fields, reduced = _take_spec(fields, each)
+            if reduced is not None:
+                of_others.append(reduced)
     else:
-        taken = others
+        of_others = others
     # Ownership of the replica count is dropped: if an apply removed the field, the count would fall to 1 at the moment
     # when an autoscaler takes over.
     if "replicas" not in body.get("spec", {}):
         fields.get("f:spec", {}).pop("f:replicas", None)
     unchanged = [(each["operation"], each.get("fieldsV1", {})) for each in ours] == [("Apply", fields)]
-    if not fields or (unchanged and taken == others):
+    if not fields or (unchanged and of_others == others):
         return None
     first = ours[0] if ours else {"manager": MANAGER, "apiVersion": body["apiVersion"], "fieldsType": "FieldsV1"}
-    return [*taken, {**first, "operation": "Apply", "fieldsV1": fields}]
+    return [*of_others, {**first, "operation": "Apply", "fieldsV1": fields}]
 
 
 def transfer_patch(live: Object, body: Object, fields: list[Object]) -> list[Object]:
@@ -66,9 +66,9 @@ def transfer_patch(live: Object, body: Object, fields: list[Object]) -> list[Obj
         body: The object that is about to be applied.
         fields: The `managedFields` to write.
     """
-    metadata, wanted = live["metadata"], body["metadata"]
-    labels = {**(metadata.get("labels") or {}), **(wanted.get("labels") or {})}
-    mine = wanted.get("ownerReferences") or []
+    metadata, desired = live["metadata"], body["metadata"]
+    labels = {**(metadata.get("labels") or {}), **(desired.get("labels") or {})}
+    mine = desired.get("ownerReferences") or []
     uids = {owner["uid"] for owner in mine}
     owners = [*(each for each in metadata.get("ownerReferences") or [] if each["uid"] not in uids), *mine]
     values = {"managedFields": fields, "resourceVersion": metadata["resourceVersion"]}
@@ -102,8 +102,8 @@ def fields_of_others(live: Object) -> list[str]:
         for prefix in (path[:length] for length in range(1, len(path) + 1))
     }
     found = {path for each in theirs for path in _leaves({"f:spec": each["fieldsV1"]["f:spec"]})} - ours
-    left = (*_LEFT_TO_OTHERS, ("f:spec", "f:replicas"))
-    return sorted(_readable(path) for path in found if not any(path[: len(each)] == each for each in left))
+    exempt = (*_LEFT_TO_OTHERS, ("f:spec", "f:replicas"))
+    return sorted(_readable(path) for path in found if not any(path[: len(each)] == each for each in exempt))
 
 
 def status_written(live: Object) -> str:
@@ -139,11 +139,11 @@ def _take_spec(fields: Object, entry: Object) -> tuple[Object, Object | None]:
     theirs = entry.get("fieldsV1", {})
     if entry.get("subresource") or "f:spec" not in theirs:
         return fields, entry
-    left = {name: value for name, value in theirs.items() if name != "f:spec"}
+    remaining = {name: value for name, value in theirs.items() if name != "f:spec"}
     kept = _only(theirs, _LEFT_TO_OTHERS)
-    taken = {"f:spec": _without(theirs["f:spec"], [path[1:] for path in _LEFT_TO_OTHERS])}
-    left = _merged(left, kept)
-    return _merged(fields, taken), ({**entry, "fieldsV1": left} if left else None)
+    transferred = {"f:spec": _without(theirs["f:spec"], [path[1:] for path in _LEFT_TO_OTHERS])}
+    remaining = _merged(remaining, kept)
+    return _merged(fields, transferred), ({**entry, "fieldsV1": remaining} if remaining else None)
 
 
 def _leaves(fields: Object, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

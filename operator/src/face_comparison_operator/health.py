@@ -59,8 +59,8 @@ class Endpoints:
         self._runners.append(runner)
         site = web.TCPSite(runner, None, port)  # all addresses: the kubelet and Prometheus are outside the pod
         await site.start()
-        taken: int = runner.addresses[0][1]
-        return taken
+        bound_port: int = runner.addresses[0][1]
+        return bound_port
 
     async def _exposition(self, _: web.Request) -> web.Response:
         self._refresh()

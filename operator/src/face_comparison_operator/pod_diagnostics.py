@@ -123,8 +123,8 @@ def overdue(pod: Object, now: datetime) -> float | None:
 def overdue_problem(pods: Sequence[Object], now: datetime) -> Problem | None:
     """Returns what blocks the deletion of a pod that should no longer exist; None if there is no such pod."""
     for pod in pods:
-        left = overdue(pod, now)
-        if left is None or left > 0:
+        remaining = overdue(pod, now)
+        if remaining is None or remaining > 0:
             continue
         finalizers = ", ".join(pod["metadata"].get("finalizers") or [])
         why = f"it waits for {finalizers}" if finalizers else "its node has not ended it"
@@ -188,13 +188,13 @@ def diagnose(pods: Sequence[Object], events: Sequence[Object] = (), now: datetim
         for look in looks:
             problems.extend(look(pod))
     if silent := {pod["metadata"].get("uid") for pod in pods if ended_silently(pod)}:
-        told = [each for each in events if each.get("involvedObject", {}).get("uid") in silent]
-        why = [each for each in told if each.get("reason") == EVICTED and each.get("message")]
+        relevant = [each for each in events if each.get("involvedObject", {}).get("uid") in silent]
+        why = [each for each in relevant if each.get("reason") == EVICTED and each.get("message")]
         message = max(why, key=_last_seen)["message"] if why else _ENDED_SILENTLY
         problems.append(Problem(EVICTED, message.strip()))
     stuck = {pod["metadata"].get("uid") for pod in pods if awaits_volumes(pod)}
-    told = [event for event in events if event.get("involvedObject", {}).get("uid") in stuck]
-    for event in sorted(told, key=_last_seen, reverse=True):
+    relevant = [event for event in events if event.get("involvedObject", {}).get("uid") in stuck]
+    for event in sorted(relevant, key=_last_seen, reverse=True):
         problems.extend(_event_problems(event))
     for pod in pods:
         problems.extend(_unready_problems(pod, events, now))
@@ -215,8 +215,8 @@ def _container_problems(pod: Object) -> Iterator[Problem]:
             detail = message.rpartition("ErrImagePull: ")[2] or reason
             yield Problem(IMAGE_PULL_FAILED, f"image {image}{of} cannot be pulled: {detail}")
         elif reason not in (*_WAITING, _CRASH_LOOP):
-            told = message or reason
-            yield _secret_problem(message) or Problem(CONTAINER_FAILED, f"container {name} cannot start: {told}")
+            explanation = message or reason
+            yield _secret_problem(message) or Problem(CONTAINER_FAILED, f"container {name} cannot start: {explanation}")
         ended = status.get("state", {}).get("terminated") or status.get("lastState", {}).get("terminated")
         # A container that repeatedly exits without an error has failed, too.
         failed = ended and (ended.get("exitCode") or ended.get("signal") or reason == _CRASH_LOOP)
@@ -270,17 +270,19 @@ def _pod_problems(pod: Object) -> Iterator[Problem]:
     if missing is not None:
         yield Problem(UNSCHEDULABLE, f"no node can take the pod: {missing}")
     elif scheduled.get("status") == "False":  # held by scheduling gates, or the scheduler has failed
-        told = scheduled.get("message") or scheduled.get("reason", "")
-        yield Problem(UNSCHEDULABLE, f"the pod is not scheduled: {told}")
+        explanation = scheduled.get("message") or scheduled.get("reason", "")
+        yield Problem(UNSCHEDULABLE, f"the pod is not scheduled: {explanation}")
     status = pod.get("status", {})
     if _has_ended(pod):
-        told = status.get("message") or "no message"
+        explanation = status.get("message") or "no message"
         target = _condition(pod, "DisruptionTarget")
         by_kubelet = target.get("status") == "True" and target.get("reason") == _EVICTING
         if status.get("reason") == EVICTED or by_kubelet:
-            yield Problem(EVICTED, (target.get("message") if by_kubelet else None) or told)
+            yield Problem(EVICTED, (target.get("message") if by_kubelet else None) or explanation)
         elif status["phase"] == "Failed":
-            yield Problem(POD_CREATION_FAILED, f"the node rejects the pod: {status.get('reason', 'no reason')}: {told}")
+            yield Problem(
+                POD_CREATION_FAILED, f"the node rejects the pod: {status.get('reason', 'no reason')}: {explanation}"
+            )
     gate = _condition(pod, "Ready")
     if gate.get("status") == "False" and gate.get("reason") == "ReadinessGatesNotReady":
         yield Problem(PROBE_FAILED, f"containers are ready, but not the pod: {gate.get('message', '')}")
@@ -297,8 +299,8 @@ def _seems_ready(status: Object) -> bool:
 
 def _silence_problems(pod: Object, now: datetime | None) -> Iterator[Problem]:
     """Yields the problem of a pod on which neither a scheduler nor its node has acted for too long."""
-    left = silence(pod, now) if now else None
-    if left is None or left > 0 or "deletionTimestamp" in pod["metadata"]:
+    remaining = silence(pod, now) if now else None
+    if remaining is None or remaining > 0 or "deletionTimestamp" in pod["metadata"]:
         return
     if _condition(pod, "PodScheduled"):
         message = "the pod has a node, which has started no container of it yet"
@@ -333,15 +335,15 @@ def _unready_problems(pod: Object, events: Sequence[Object], now: datetime | Non
         if runs < PROBE_GRACE_SECONDS:
             continue
         own = [each for each in unhealthy if f"{{{name}}}" in each.get("involvedObject", {}).get("fieldPath", "")]
-        told = (own or [each for each in unhealthy if not each.get("involvedObject", {}).get("fieldPath")])[:1]
-        if not told and status in (pod["status"].get("initContainerStatuses") or []):
+        relevant = (own or [each for each in unhealthy if not each.get("involvedObject", {}).get("fieldPath")])[:1]
+        if not relevant and status in (pod["status"].get("initContainerStatuses") or []):
             # It is still working, for example downloading; the message says which container it is.
             yield Problem(PROBE_FAILED, f"the init container {name} is still running", starting=True)
             continue
-        if not told:
+        if not relevant:
             yield Problem(PROBE_FAILED, f"container {name} is running, but not ready", starting=name == CONTAINER)
             continue
-        message = next(iter((told[0].get("message") or "").splitlines()), "a probe fails")[:MESSAGE_LENGTH]
+        message = next(iter((relevant[0].get("message") or "").splitlines()), "a probe fails")[:MESSAGE_LENGTH]
         # At first, the service does not listen, or not in time; then it responds with 503 while it loads its models.
         awaited = any(each in message for each in _SLOW_START) and runs < LISTEN_SECONDS
         loads = "statuscode: 503" in message or awaited
@@ -375,5 +377,5 @@ def _has_ended(pod: Object) -> bool:
 
 
 def _last_seen(event: Object) -> str:
-    seen = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
-    return str(seen or "")
+    timestamp = event.get("lastTimestamp") or event.get("eventTime") or event["metadata"].get("creationTimestamp")
+    return str(timestamp or "")

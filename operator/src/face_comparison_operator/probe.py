@@ -163,12 +163,12 @@ class Prober:
         try:
             leaf = await _peer_certificate(target)
             key = (target.host, hashlib.sha256(leaf).hexdigest())
-            kept = self._certificates.get(key)
-            if kept is None or time.monotonic() > kept[0]:
+            cached = self._certificates.get(key)
+            if cached is None or time.monotonic() > cached[0]:
                 self._certificates = {each: value for each, value in self._certificates.items() if each[0] != key[0]}
                 problem, seconds = await _verify(target, leaf)
-                kept = self._certificates[key] = (time.monotonic() + min(seconds, CERTIFICATE_SECONDS), problem)
-            return kept[1]
+                cached = self._certificates[key] = (time.monotonic() + min(seconds, CERTIFICATE_SECONDS), problem)
+            return cached[1]
         except (OSError, TimeoutError):
             return None  # unknown; the next probe tries again
 

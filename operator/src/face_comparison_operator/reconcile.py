@@ -232,9 +232,9 @@ class Reconciler:
         """Requeues for the time at which to report a pod that nothing acts on, or that is still terminating."""
         now = self._now()
         for pod in pods:
-            for left in (pod_diagnostics.silence(pod, now), pod_diagnostics.overdue(pod, now)):
-                if left is not None and left > 0:
-                    context.requeue_after(left + 0.1)
+            for remaining in (pod_diagnostics.silence(pod, now), pod_diagnostics.overdue(pod, now)):
+                if remaining is not None and remaining > 0:
+                    context.requeue_after(remaining + 0.1)
 
     async def _pod_events(self, context: Context, pods: Sequence[Object]) -> list[Object]:
         """Reads warnings about pods whose status does not explain the problem: missing volumes, or failing probes."""
@@ -256,9 +256,9 @@ class Reconciler:
             since, grace = started, pod_diagnostics.PROBE_GRACE_SECONDS
         else:
             return pod_diagnostics.ended_silently(pod)
-        left = grace - (self._now() - since).total_seconds()
-        context.requeue_after(EVENTS_POLL if left <= 0 else left + 0.1)
-        return left <= 0
+        remaining = grace - (self._now() - since).total_seconds()
+        context.requeue_after(EVENTS_POLL if remaining <= 0 else remaining + 0.1)
+        return remaining <= 0
 
     def _with_probe(self, context: Context, observed: Observed) -> Observed | None:
         """Adds the result of probing the URL; returns None while there is none to report."""

@@ -76,7 +76,7 @@ def room(deployment: Object | None, pods: Sequence[Object], now: datetime, *, ch
         return Room()
     lacking = "; ".join(sorted({pod_diagnostics.unschedulable_message(pod) or "" for pod in waiting}))
     resources = sorted({*_INSUFFICIENT.findall(lacking), *(["pods"] if _TOO_MANY_PODS in lacking else [])})
-    if not (resources or any(words in lacking for words in _HELD_BY_PLACEMENT)):
+    if not (resources or any(phrase in lacking for phrase in _HELD_BY_PLACEMENT)):
         return Room()  # it lacks nothing that removing a pod could free
     if (obstacle := _obstacle(resources, lacking, waiting[0], previous)) is not None:
         return Room(hint=f"{obstacle}, so it is kept")
@@ -91,13 +91,13 @@ def _obstacle(resources: Sequence[str], lacking: str, waiting: Object, previous:
     if any(pod["footprint"]["placement"] != waiting["footprint"]["placement"] for pod in previous):
         return "it runs where the new one may not"
     for resource in resources:
-        asked = Decimal(waiting["footprint"]["requests"].get(resource, 0))
-        held = min(Decimal(pod["footprint"]["requests"].get(resource, 0)) for pod in previous)
-        if held == 0:
+        requested = Decimal(waiting["footprint"]["requests"].get(resource, 0))
+        freed = min(Decimal(pod["footprint"]["requests"].get(resource, 0)) for pod in previous)
+        if freed == 0:
             return f"it holds no {resource}"
-        if held < asked:
+        if freed < requested:
             return f"it holds less {resource} than the new one requests"
-    if any(words in lacking for words in _CLOSED_NODES):
+    if any(phrase in lacking for phrase in _CLOSED_NODES):
         return "its node may not accept new pods"
     return None
 

@@ -24,12 +24,14 @@ def with_stage_migration(resource: FaceComparison, deployment: Object | None, *,
         deployment: Its live Deployment, if any.
         complete: Whether all pods are of the current version.
     """
-    wanted, told = resource.spec.stage, published_stage(resource)
-    own, former = _answered(deployment)
-    if told in (None, wanted):
-        return msgspec.structs.replace(resource, routed=(wanted,), former_stage=former if own == wanted else None)
-    there = complete and (own, former) == (wanted, told)
-    return msgspec.structs.replace(resource, routed=(wanted, told) if there else (told,), former_stage=told)
+    stage, published = resource.spec.stage, published_stage(resource)
+    current, former = _answered(deployment)
+    if published in (None, stage):
+        return msgspec.structs.replace(resource, routed=(stage,), former_stage=former if current == stage else None)
+    is_migrated = complete and (current, former) == (stage, published)
+    return msgspec.structs.replace(
+        resource, routed=(stage, published) if is_migrated else (published,), former_stage=published
+    )
 
 
 def published_stage(resource: FaceComparison) -> str | None:

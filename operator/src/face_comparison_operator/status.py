@@ -73,8 +73,8 @@ _FIELDS = (
 def is_written(result: Object, live: Object) -> bool:
     """Returns whether the live status contains `result`, regardless of what others have added."""
     conditions = {each["type"]: each for each in live.get("conditions", []) if each["type"] in TYPES}
-    wanted = {each["type"]: each for each in result["conditions"]}
-    return conditions == wanted and all(live.get(name) == result.get(name) for name in _FIELDS)
+    desired = {each["type"]: each for each in result["conditions"]}
+    return conditions == desired and all(live.get(name) == result.get(name) for name in _FIELDS)
 
 
 def next_deadline(resource: FaceComparison, result: Object, now: datetime) -> float | None:
@@ -94,13 +94,13 @@ def _clock(resource: FaceComparison, now: datetime) -> Clock:
 
 def _condition(kind: str, found: Condition, before: Object | None, generation: int, now: datetime) -> Object:
     value = {True: "True", False: "False", None: "Unknown"}[found.status]
-    kept = before["lastTransitionTime"] if before and before["status"] == value else _text(now)
+    transition_time = before["lastTransitionTime"] if before and before["status"] == value else _text(now)
     return {
         "type": kind,
         "status": value,
         "reason": found.reason,
         "message": found.message[:1024],
-        "lastTransitionTime": kept,
+        "lastTransitionTime": transition_time,
         "observedGeneration": generation,
     }
 

@@ -154,29 +154,29 @@ class WatchMonitor:
 
     async def _list(self, watch: Watch) -> None:
         """Lists a kind, puts its objects into the cache, and drops those that no longer exist."""
-        seen: set[tuple[str, str]] = set()
+        listed_names: set[tuple[str, str]] = set()
         version = ""
         try:
             async for item in self._cluster.listed(watch.kind, watch.namespace):
                 if isinstance(item, str):
                     version = item
                 else:
-                    seen.add((item["metadata"]["namespace"], item["metadata"]["name"]))
-                    self._tell(self._store.put(watch.kind, item))
+                    listed_names.add((item["metadata"]["namespace"], item["metadata"]["name"]))
+                    self._notify(self._store.put(watch.kind, item))
         except ApiNotInstalled:
             if not watch.kind.optional:
                 raise
             watch.missing = watch.listed = True
             return
-        listed = (watch.kind, watch.namespace, seen, int(version))
+        listed = (watch.kind, watch.namespace, listed_names, int(version))
         if watch.kind != RESOURCE and self._store.stale(*listed):
             # Their resource may have been deleted as well. That has to be known first, or a reconcile would create them
             # again.
             await self._list(self._watches[RESOURCE.path(watch.namespace)])
         for key in self._store.replace(*listed):
-            self._tell(key)
+            self._notify(key)
         watch.missing, watch.refused, watch.listed = False, False, True
-        log.info("listed %s in %s: %d", watch.kind.plural, watch.namespace or "all namespaces", len(seen))
+        log.info("listed %s in %s: %d", watch.kind.plural, watch.namespace or "all namespaces", len(listed_names))
 
     def _log_forbidden_namespaces(self) -> None:
         lost = self._lost()
@@ -200,10 +200,10 @@ class WatchMonitor:
         misconfiguration, and none counts as lost.
         """
         needed = [watch for watch in self._watches.values() if not watch.kind.optional]
-        seen = {watch.namespace for watch in needed if not watch.refused}
-        return {watch.namespace for watch in needed} - seen if seen else set()
+        accessible = {watch.namespace for watch in needed if not watch.refused}
+        return {watch.namespace for watch in needed} - accessible if accessible else set()
 
-    def _tell(self, key: Key | None) -> None:
+    def _notify(self, key: Key | None) -> None:
         if key is not None:
             self._changed(key)
 

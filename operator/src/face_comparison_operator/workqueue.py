@@ -49,9 +49,9 @@ class WorkQueue(Generic[K]):
             self._due.pop(key, None)
             self._again.add(key)
             return
-        left = self._done_at.get(key, float("-inf")) + self._rest - self._clock()
-        if left > 0:
-            self.add_after(key, left)
+        remaining = self._done_at.get(key, float("-inf")) + self._rest - self._clock()
+        if remaining > 0:
+            self.add_after(key, remaining)
             return
         self._due.pop(key, None)
         if key not in self._queued:

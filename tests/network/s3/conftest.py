@@ -53,25 +53,25 @@ def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture(scope="session")
 def admin(endpoint: str) -> Iterator[Any]:
     """A client that may write, after it filled the buckets."""
-    made = client(endpoint)
-    made.create_bucket(Bucket="images")
-    made.create_bucket(Bucket="other")
-    made.put_object(Bucket="images", Key="dir/a b+ä%20?.jpg", Body=IMAGE)
-    made.put_object(Bucket="images", Key="a.jpg", Body=IMAGE)
-    made.put_object(Bucket="images", Key="limit", Body=bytes(LIMIT))
-    made.put_object(Bucket="images", Key="large", Body=bytes(LIMIT + 1))
-    made.put_object(Bucket="images", Key="empty", Body=b"")
-    made.put_object(Bucket="images", Key="zip", Body=gzip.compress(IMAGE), ContentEncoding="gzip")
-    made.put_object(Bucket="images", Key="bomb", Body=gzip.compress(bytes(50_000_000)), ContentEncoding="gzip")
-    made.put_object(Bucket="other", Key="a.jpg", Body=b"of the other bucket")
-    yield made
-    made.close()
+    created = client(endpoint)
+    created.create_bucket(Bucket="images")
+    created.create_bucket(Bucket="other")
+    created.put_object(Bucket="images", Key="dir/a b+ä%20?.jpg", Body=IMAGE)
+    created.put_object(Bucket="images", Key="a.jpg", Body=IMAGE)
+    created.put_object(Bucket="images", Key="limit", Body=bytes(LIMIT))
+    created.put_object(Bucket="images", Key="large", Body=bytes(LIMIT + 1))
+    created.put_object(Bucket="images", Key="empty", Body=b"")
+    created.put_object(Bucket="images", Key="zip", Body=gzip.compress(IMAGE), ContentEncoding="gzip")
+    created.put_object(Bucket="images", Key="bomb", Body=gzip.compress(bytes(50_000_000)), ContentEncoding="gzip")
+    created.put_object(Bucket="other", Key="a.jpg", Body=b"of the other bucket")
+    yield created
+    created.close()
 
 
 @pytest.fixture(scope="session")
 def fetcher(endpoint: str, admin: object) -> Iterator[Fetcher]:
     with pytest.MonkeyPatch.context() as environment:
         configure(environment, endpoint)
-        made = Fetcher(POLICY)
-        assert made.fetch("s3://images/empty") == b""  # its client is made now, with these settings
-    yield made
+        created = Fetcher(POLICY)
+        assert created.fetch("s3://images/empty") == b""  # its client is made now, with these settings
+    yield created

@@ -17,14 +17,14 @@ from support.s3 import configure
 @pytest.fixture(scope="module")
 def stored(admin: Any) -> Bundle:
     """The default bundle, below `s3://other/served`, as it was put there."""
-    made = bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
-    for path in (made.folder / "manifest.json", made.detector, made.embedder):
+    created = bundle_store.ensure_bundle("default", bundle_store.bundles_folder())
+    for path in (created.folder / "manifest.json", created.detector, created.embedder):
         admin.put_object(Bucket="other", Key=f"served/{path.name}", Body=path.read_bytes())
-    damaged = made.embedder.read_bytes()[:-1]
-    for path in (made.folder / "manifest.json", made.detector):
+    damaged = created.embedder.read_bytes()[:-1]
+    for path in (created.folder / "manifest.json", created.detector):
         admin.put_object(Bucket="other", Key=f"damaged/{path.name}", Body=path.read_bytes())
-    admin.put_object(Bucket="other", Key=f"damaged/{made.embedder.name}", Body=damaged)
-    return made
+    admin.put_object(Bucket="other", Key=f"damaged/{created.embedder.name}", Body=damaged)
+    return created
 
 
 def models(*arguments: object) -> subprocess.CompletedProcess[str]:
@@ -46,7 +46,7 @@ def test_bundle_is_downloaded_verified_and_kept(
 
 
 @pytest.mark.parametrize(
-    ("uri", "digest", "said"),
+    ("uri", "digest", "message"),
     [
         ("s3://other/missing", None, "model_download_failed: there are no objects below s3://other/missing/"),
         ("s3://nowhere/served", None, "model_download_failed: "),
@@ -61,13 +61,13 @@ def test_bundle_that_fails_verification_is_not_kept(
     tmp_path: Path,
     uri: str,
     digest: str | None,
-    said: str,
+    message: str,
 ) -> None:
     configure(monkeypatch, endpoint)
     done = models("fetch", uri, *(["--sha256", digest] if digest else []), "--into", tmp_path / "bundle")
     assert done.returncode == 2
-    assert done.stderr.startswith(said)
-    if said.startswith("invalid_bundle"):
+    assert done.stderr.startswith(message)
+    if message.startswith("invalid_bundle"):
         assert (digest or stored.manifest.embedder.sha256) in done.stderr
     assert not list(tmp_path.iterdir())
 

@@ -30,9 +30,9 @@ def deceived() -> Iterator[tuple[Server, Fetcher]]:
     with Server.on_loopback() as running, pytest.MonkeyPatch.context() as environment:
         configure(environment, running.url(""))
         running.replies["/images/empty"] = reply()
-        made = Fetcher(POLICY)
-        assert made.fetch("s3://images/empty") == b""
-        yield running, made
+        created = Fetcher(POLICY)
+        assert created.fetch("s3://images/empty") == b""
+        yield running, created
 
 
 @pytest.fixture(scope="module")

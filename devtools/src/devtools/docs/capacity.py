@@ -90,8 +90,8 @@ def calculator() -> str:
         ("price", "Dollars per hour for a replica's machine", f"{load.price:g}", "0", "any"),
     ]
     inputs = [
-        f'<label>{words} <input name="{key}" type="number" value="{value}" min="{least}" step="{step}"></label>'
-        for key, words, value, least, step in fields
+        f'<label>{words} <input name="{key}" type="number" value="{value}" min="{minimum}" step="{step}"></label>'
+        for key, words, value, minimum, step in fields
     ]
     results = [
         ("replicas", "Replicas"),

@@ -77,11 +77,11 @@ class Catalog:
             tokens, chinese = self._shapes[shape(text)]
             mine = dict(zip(tokens, _TOKEN.findall(text), strict=True))
             return _TOKEN.sub(lambda found: mine.get(found[0], found[0]), chinese)
-        for pattern, made in _SUFFIXES:
+        for pattern, created in _SUFFIXES:
             if match := pattern.match(text):
                 inner = match["text"]
                 known = self._found(inner) if _WORDS.search(_TOKEN.sub("", inner)) else inner
-                return None if known is None else made.format(**match.groupdict() | {"text": known})
+                return None if known is None else created.format(**match.groupdict() | {"text": known})
         return None
 
 
@@ -113,14 +113,14 @@ def _outside(markdown: str) -> list[str]:
 
 
 def _paragraphs(text: str, known: Catalog) -> str:
-    made, before = [], ""
+    created, before = [], ""
     for part in re.split(r"(\n\n+|^\n+|\n+$)", text):
         if not part.strip() or before == _BEFORE_MESSAGES:
-            made.append(part)
+            created.append(part)
         else:
-            made.append(_paragraph(part, known))
+            created.append(_paragraph(part, known))
         before = part.strip() or before
-    return "".join(made)
+    return "".join(created)
 
 
 def _paragraph(text: str, known: Catalog) -> str:

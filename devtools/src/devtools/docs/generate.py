@@ -122,21 +122,21 @@ def fill_tables(text: str, names: Iterable[str]) -> str:
 
 def with_curves(script: str) -> str:
     """Returns the Explorer's measured.js with the measured curves. Raises ValueError if it has no place for them."""
-    made, count = re.subn(
+    created, count = re.subn(
         r"(export const MEASURED = \{\n).*?(\n\};)", rf"\1{measured.curves()}\2", script, flags=re.DOTALL
     )
     if not count:
         raise ValueError("missing `export const MEASURED = {`")
-    return made
+    return created
 
 
 def models() -> dict[Path, str]:
     """Returns the manifests with the default bundle's detector: those of other projects' models, and the int8 one."""
     detector = json.loads(bundle_store.known_manifests()[bundle_store.DEFAULT])["detector"]
-    made = {int8_bundle.RECIPE: int8_bundle.current_recipe()}
+    created = {int8_bundle.RECIPE: int8_bundle.current_recipe()}
     for path in sorted((ROOT / "docs" / "models").glob("*.json")):
-        made[path] = json.dumps(json.loads(path.read_text()) | {"detector": detector}, indent=2) + "\n"
-    return made
+        created[path] = json.dumps(json.loads(path.read_text()) | {"detector": detector}, indent=2) + "\n"
+    return created
 
 
 def generated_files() -> dict[Path, str]:

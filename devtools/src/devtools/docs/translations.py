@@ -93,15 +93,17 @@ def generated_files(english: Mapping[Path, str]) -> dict[Path, str]:
     Raises:
         ValueError: A page lacks the parts that it shares with the English one.
     """
-    made = {}
+    created = {}
     for name in english_pages():
         path = CHINESE / name
         if path.exists():
             try:
-                made[path] = with_shared_parts(path.read_text(), english.get(DOCS / name) or (DOCS / name).read_text())
+                created[path] = with_shared_parts(
+                    path.read_text(), english.get(DOCS / name) or (DOCS / name).read_text()
+                )
             except ValueError as error:
                 raise ValueError(f"docs/zh/{name}: {error}; docs/{name} has changed") from error
-    return made
+    return created
 
 
 def problems() -> Iterator[str]:

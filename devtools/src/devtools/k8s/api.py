@@ -206,9 +206,9 @@ class Faces:
     def take(self, name: str) -> None:
         """Marks the HTTPRoute as accepted by its Gateways, as their controller would."""
         route = until(lambda: self.child(HTTP_ROUTE, name), bool, f"the HTTPRoute {name} is there") or {}
-        told = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "it is here"}
+        reported = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "it is here"}
         generation = {"observedGeneration": route["metadata"]["generation"]}
-        condition = {**told, **generation, "lastTransitionTime": "2026-01-01T00:00:00Z"}
+        condition = {**reported, **generation, "lastTransitionTime": "2026-01-01T00:00:00Z"}
         parents = [
             {"parentRef": parent, "controllerName": "example.com/test", "conditions": [condition]}
             for parent in route["spec"]["parentRefs"]

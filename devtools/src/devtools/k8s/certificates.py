@@ -65,7 +65,7 @@ def self_signed(host: str, days: float) -> tuple[bytes, bytes]:
     """Make a server's own certificate for one DNS name, which ends in `days`; returns certificate and key as PEM."""
     key, now = ec.generate_private_key(ec.SECP256R1()), datetime.datetime.now(datetime.UTC)
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
-    made = (
+    created = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -79,7 +79,7 @@ def self_signed(host: str, days: float) -> tuple[bytes, bytes]:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    return made.public_bytes(serialization.Encoding.PEM), private
+    return created.public_bytes(serialization.Encoding.PEM), private
 
 
 def key_pair(folder: Path, name: str) -> tuple[Path, Path]:

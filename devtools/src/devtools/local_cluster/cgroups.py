@@ -22,8 +22,8 @@ def make(name: str, root: Path = ROOT) -> None:
                 (group / setting).write_text((tree / setting).read_text())
     if (root / "cgroup.controllers").exists():
         available = (root / "cgroup.controllers").read_text().split()
-        wanted = " ".join(word for word in CONTROLLERS.split() if word[1:] in available)
-        (root / "cgroup.subtree_control").write_text(wanted)
+        expected = " ".join(word for word in CONTROLLERS.split() if word[1:] in available)
+        (root / "cgroup.subtree_control").write_text(expected)
 
 
 def remove(name: str, root: Path = ROOT) -> list[Path]:

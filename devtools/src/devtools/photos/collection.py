@@ -181,12 +181,12 @@ def _window(face: tuple[float, ...], limits: tuple[float, ...], chance: Generato
     """Returns a rectangle of a usual size that contains the whole face, within the photograph where possible."""
     sides = [math.exp(chance.uniform(math.log(_SIDES[0]), math.log(_SIDES[1]))) for _ in range(2)]
     spans = []
-    for axis, wanted in enumerate(sides):
+    for axis, expected in enumerate(sides):
         low, high = face[axis], face[axis + 2]
         margin = 0.15 * (high - low)
         first, last = limits[axis], limits[axis + 2]
         low, high = max(first, low - margin), min(last, high + margin)
-        side = min(max(wanted, high - low), last - first)
+        side = min(max(expected, high - low), last - first)
         earliest = max(first, high - side)
         start = chance.uniform(earliest, max(earliest, min(low, last - side)))
         spans.append((start, start + side))

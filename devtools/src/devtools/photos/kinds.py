@@ -184,10 +184,10 @@ def _pngs() -> Iterator[tuple[str, Sample]]:
     truth = scene()
     gray = truth[:, :, 1]
     for depth, interlaced in product((1, 2, 4, 8, 16), (False, True)):
-        most = (1 << depth) - 1
+        maximum = (1 << depth) - 1
         words = f"{depth} bits" + (" interlaced" if interlaced else "")
-        values = (gray.astype(np.uint32) * most // 255)[:, :, None]
-        shown = np.repeat(_eight(values, most), 3, axis=2)
+        values = (gray.astype(np.uint32) * maximum // 255)[:, :, None]
+        shown = np.repeat(_eight(values, maximum), 3, axis=2)
         yield f"png gray {words}", Sample(png(values, depth, 0, interlaced=interlaced), shown, 1)
         key = int(values[3, 3, 0])
         holes = np.where(values == key, 255, shown).astype(np.uint8)
@@ -215,19 +215,19 @@ def _palette_pngs(
 
 
 def _color_pngs(depth: int, interlaced: bool, words: str) -> Iterator[tuple[str, Sample]]:
-    most = (1 << depth) - 1
-    values = scene().astype(np.uint32) * most // 255
-    shown = _eight(values, most)
+    maximum = (1 << depth) - 1
+    values = scene().astype(np.uint32) * maximum // 255
+    shown = _eight(values, maximum)
     yield f"png color {words}", Sample(png(values, depth, 2, interlaced=interlaced), shown, 1)
     key = values[5, 7]
     holes = np.where((values == key).all(axis=2, keepdims=True), 255, shown).astype(np.uint8)
     data = png(values, depth, 2, interlaced=interlaced, tRNS=key.astype(">u2").tobytes())
     yield f"png color with a transparent one {words}", Sample(data, holes, 1)
-    cover = np.linspace(0, most, WIDTH * HEIGHT).round().astype(np.uint32).reshape(HEIGHT, WIDTH, 1)
+    cover = np.linspace(0, maximum, WIDTH * HEIGHT).round().astype(np.uint32).reshape(HEIGHT, WIDTH, 1)
     for name, color, opaque in (("gray", 4, values[:, :, :1]), ("color", 6, values)):
         data = png(np.concatenate([opaque, cover], axis=2), depth, color, interlaced=interlaced)
-        rgb = np.broadcast_to(_eight(opaque, most), shown.shape)
-        yield f"png {name} with alpha {words}", Sample(data, _on_white(rgb, _eight(cover, most)), 2)
+        rgb = np.broadcast_to(_eight(opaque, maximum), shown.shape)
+        yield f"png {name} with alpha {words}", Sample(data, _on_white(rgb, _eight(cover, maximum)), 2)
 
 
 def _eight(values: NDArray[np.integer], most: int) -> Pixels:
@@ -296,10 +296,10 @@ def _mask_bmps(truth: Pixels) -> Iterator[tuple[str, Sample]]:
         shown = np.zeros_like(truth)
         for channel, mask in enumerate(masks):
             shift = (mask & -mask).bit_length() - 1
-            most = mask >> shift
-            value = truth[:, :, channel].astype(np.uint64) * most // 255
+            maximum = mask >> shift
+            value = truth[:, :, channel].astype(np.uint64) * maximum // 255
             packed |= value << shift
-            shown[:, :, channel] = (value * 255 / most).round()
+            shown[:, :, channel] = (value * 255 / maximum).round()
         body = _rows(packed.astype(f"<u{depth // 8}").view(np.uint8))
         extra = struct.pack("<III", *masks) if compression else b""
         yield (

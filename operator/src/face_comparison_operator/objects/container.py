@@ -126,9 +126,9 @@ def _environment(resource: FaceComparison) -> list[Object]:
     if spec.accelerator.type == "auto":
         # If the node's container runtime exposes the device, the pod can use it without reserving it.
         others = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
-    given = {each["name"] for each in spec.env}
+    overridden = {each["name"] for each in spec.env}
     found = {**{f"{ENVIRONMENT}{name}": value for name, value in values.items()}, **others, **_ca_variables(resource)}
-    return [{"name": name, "value": value} for name, value in found.items() if name not in given]
+    return [{"name": name, "value": value} for name, value in found.items() if name not in overridden]
 
 
 def _ca_variables(resource: FaceComparison) -> dict[str, str]:

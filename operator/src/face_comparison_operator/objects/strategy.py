@@ -14,11 +14,11 @@ def strategy(resource: FaceComparison) -> Object:
 
     See `room.py` for the case that there is no room for both.
     """
-    asked = resource.spec.strategy or Strategy()
+    strategy_spec = resource.spec.strategy or Strategy()
     # Two processes must never open the same embedded store.
-    if asked.type == "Recreate" or resource.spec.collections.embedded:
+    if strategy_spec.type == "Recreate" or resource.spec.collections.embedded:
         return {"type": "Recreate"}
-    surge, unavailable = asked.max_surge, asked.max_unavailable
+    surge, unavailable = strategy_spec.max_surge, strategy_spec.max_unavailable
     if surge is None and unavailable is None:
         surge = 1
     if unavailable is None:
@@ -39,7 +39,7 @@ def with_room_made(body: Object, live: Object | None, *, lacking: bool, rolling:
     """
     if body["spec"]["strategy"]["type"] != "RollingUpdate":
         return body
-    begun = live is not None and rolling and live["spec"].get("strategy") == REPLACE_IN_PLACE
-    if not (lacking or begun):
+    in_progress = live is not None and rolling and live["spec"].get("strategy") == REPLACE_IN_PLACE
+    if not (lacking or in_progress):
         return body
     return {**body, "spec": {**body["spec"], "strategy": REPLACE_IN_PLACE}}

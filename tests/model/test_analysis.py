@@ -170,8 +170,8 @@ def test_all_buckets_run_at_warm_up(default_bundle: Bundle, monkeypatch: pytest.
             ran.append(images.shape[:3])
             return self._session.run(images)
 
-    def load(*given: Any) -> Engine:
-        engine = load_engine(*given)
+    def load(*arguments: Any, **options: Any) -> Engine:
+        engine = load_engine(*arguments, **options)
         session = engine.session
 
         def recorded(network: Path, shapes: Sequence[Shape], **given: bool) -> Session:
@@ -193,13 +193,13 @@ def test_command_warms_up_needed_buckets_only(
 ) -> None:
     """Each is made ready once, also when several threads need it at the same time."""
     compiled: list[tuple[int, ...]] = []
-    compile_one = openvino.OpenVinoEngine._compile
+    compile_one = openvino._compile
 
-    def recorded(self: Any, model: Any, properties: dict[str, Any], shape: tuple[int, ...]) -> Any:
+    def recorded(core: Any, model: Any, shape: tuple[int, ...], properties: dict[str, Any]) -> Any:
         compiled.append(shape)
-        return compile_one(self, model, properties, shape)
+        return compile_one(core, model, shape, properties)
 
-    monkeypatch.setattr(openvino.OpenVinoEngine, "_compile", recorded)
+    monkeypatch.setattr(openvino, "_compile", recorded)
     hasty, _ = commands.load_analyzer({"device": "cpu", "threads": "4"})
     assert compiled == []
     group = samples.photographs()["table.jpg"].read_bytes()
@@ -238,7 +238,7 @@ def test_gpu_path_matches_cpu(default_bundle: Bundle, analyzer: ImageAnalyzer, m
             return cpu.exact_session(network)
 
     cpu = engines.load("onnxruntime", "cpu", 2)
-    monkeypatch.setattr(engines, "load", lambda *given: Gpu())
+    monkeypatch.setattr(engines, "load", lambda *arguments, **options: Gpu())
     gpu = build_analyzer(default_bundle, device="cuda", threads=2, on_batch=lambda *batch: sizes.append(batch))
     photographs = [samples.photographs()[name].read_bytes() for name in samples.BENCH]
     with ThreadPoolExecutor(8) as pool:

@@ -49,8 +49,8 @@ def test_invalid_network_file_is_reported(name: str, tmp_path: Path) -> None:
 def test_openvino_uses_bfloat16_by_default() -> None:
     from face_comparison.engines import openvino
 
-    assert openvino.configuration(threads=2, exact=True)["INFERENCE_PRECISION_HINT"] == "f32"
-    assert "INFERENCE_PRECISION_HINT" not in openvino.configuration(threads=2, exact=False)
+    assert openvino.configuration(exact=True)["INFERENCE_PRECISION_HINT"] == "f32"
+    assert "INFERENCE_PRECISION_HINT" not in openvino.configuration(exact=False)
 
 
 @pytest.mark.parametrize("exact", [True, False])

@@ -77,7 +77,7 @@ class Engine(Protocol):
         ...
 
 
-def load(name: str, device: str, threads: int) -> Engine:
+def load(name: str, device: str, threads: int, *, eager: bool = False) -> Engine:
     """Returns the engine for a device.
 
     The device `auto` means CUDA if it works, otherwise the CPU. The engine `auto` means OpenVINO on a CPU, if it is
@@ -87,6 +87,8 @@ def load(name: str, device: str, threads: int) -> Engine:
         name: `auto`, `onnxruntime`, or `openvino`.
         device: `auto`, `cpu`, or `cuda`, which never falls back to the CPU.
         threads: Concurrent runs on a CPU, each on one core.
+        eager: Whether the first run of a bucket prepares it for all threads, which suits a service. Otherwise, it is
+            prepared for another thread when it is needed.
 
     Raises:
         AcceleratorUnavailable: CUDA does not work.
@@ -109,7 +111,7 @@ def load(name: str, device: str, threads: int) -> Engine:
         try:
             from face_comparison.engines import openvino  # noqa: PLC0415
 
-            return openvino.cpu(threads)
+            return openvino.cpu(threads, eager=eager)
         except ImportError as error:
             if name == "openvino":
                 raise InvalidSettings("the engine openvino is not installed: install face-comparison[cpu]") from error

@@ -9,7 +9,7 @@ Used as a library:
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from face_comparison import engines
 from face_comparison.api.limits import HASH_SIZE
-from face_comparison.engines import Engine, Session
+from face_comparison.engines import Engine, Session, Shape
 from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
 from face_comparison.vision import recognizer
 from face_comparison.vision.alignment import template
@@ -209,7 +209,7 @@ def build_analyzer(  # noqa: PLR0913 (one for each option)
         InvalidBundle: The bundle's networks cannot be used.
         AcceleratorUnavailable: The requested device is not available.
     """
-    chosen = engines.load(engine, device, threads)
+    chosen = engines.load(engine, device, threads, eager=every_bucket)
     return assemble_analyzer(
         bundle,
         chosen,
@@ -250,9 +250,7 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
     if every_bucket:
         sessions = ((proposing, view_shapes), (refining, crop_shapes), (embedder, embedder_shapes))
         at_once = threads if engine.device == "cpu" else 1  # an accelerator runs one micro-batch at a time
-        for session, shapes in sessions:
-            for shape in shapes:
-                _run_everywhere(session, np.zeros((*shape, 3), np.uint8), at_once)
+        _run_everywhere([(session, shape) for session, shapes in sessions for shape in shapes], at_once)
         if rechecking:  # the largest size takes most of the memory
             rechecking.run(np.zeros((*max(view_shapes, key=math.prod), 3), np.uint8))
     model = ModelInfo(
@@ -281,14 +279,19 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
     return ImageAnalyzer(model, built, max_side=max_side, decode=decode)
 
 
-def _run_everywhere(session: Session, images: NDArray[np.uint8], threads: int) -> None:
-    """Runs a bucket in as many threads at once as requests will later.
+def _run_everywhere(buckets: Sequence[tuple[Session, Shape]], threads: int) -> None:
+    """Runs every bucket once, and then in as many threads at once as requests will later.
 
     An engine allocates memory for each concurrent run the first time it happens. A service must know how much memory
     its networks hold before it divides the rest among requests.
     """
-    session.run(images)
-    if threads > 1:
-        with ThreadPoolExecutor(threads) as pool:
-            for done in [pool.submit(session.run, images) for _ in range(threads)]:
-                done.result()
+    with ThreadPoolExecutor(threads) as pool:
+
+        def run(bucket: tuple[Session, Shape]) -> None:
+            session, shape = bucket
+            session.run(np.zeros((*shape, 3), np.uint8))
+
+        list(pool.map(run, buckets))
+        if threads > 1:
+            for bucket in buckets:
+                list(pool.map(run, [bucket] * threads))

@@ -374,8 +374,8 @@ def test_service_and_local_output_are_equal(
 def test_rejection_by_service_ends_command(here: Path, service: str, command: list[str]) -> None:
     refused = run(*command, "anna.jpg", "--service", service, "--api-key", "wrong")
     assert (refused.exit_code, refused.stdout) == (2, "")
-    assert refused.stderr.startswith("service_refused: ")
-    assert run(*command, "anna.jpg", "--service", "nonsense").stderr.startswith("service_refused: the service's URL")
+    assert refused.stderr.startswith("service_unusable: ")
+    assert run(*command, "anna.jpg", "--service", "nonsense").stderr.startswith("service_unusable: the service's URL")
 
 
 def test_image_too_large_for_service_is_skipped(here: Path, service: str) -> None:

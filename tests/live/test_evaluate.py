@@ -225,7 +225,7 @@ def test_usage_error_shows_correct_usage(people: Path, tmp_path: Path) -> None:
         ((people, "--api-key", "x"), 2, "--api-key requires --service"),
         ((people, "--calibrate", "x", "--service", "http://127.0.0.1:1"), 2, "omit --service"),
         ((people, "--calibrate", "yunet-sface"), 2, "invalid_bundle: yunet-sface is the name of another bundle"),
-        ((people, "--service", "http://127.0.0.1:1"), 2, "service_refused: "),
+        ((people, "--service", "http://127.0.0.1:1"), 2, "service_unusable: "),
     ):
         ended = run(*arguments)
         assert ended.returncode == status, ended.stdout

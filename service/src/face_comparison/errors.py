@@ -300,7 +300,7 @@ class InvalidDataset(FaceComparisonError):
     code = "invalid_dataset"
 
 
-class ServiceRefused(FaceComparisonError):
+class ServiceUnusable(FaceComparisonError):
     """The service that a command uses does not respond, or rejects everything."""
 
-    code = "service_refused"
+    code = "service_unusable"

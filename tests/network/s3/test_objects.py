@@ -70,8 +70,8 @@ def test_bucket_allow_list_is_enforced(endpoint: str, admin: object, monkeypatch
 @pytest.mark.parametrize(
     ("variable", "value", "says"),
     [
-        ("AWS_SECRET_ACCESS_KEY", "wrong", "refuses this service's credentials"),
-        ("AWS_ACCESS_KEY_ID", "stranger", "the S3 server (refuses this service's credentials|answered [A-Za-z]+$)"),
+        ("AWS_SECRET_ACCESS_KEY", "wrong", "rejected this service's credentials"),
+        ("AWS_ACCESS_KEY_ID", "stranger", "the S3 server (rejected this service's credentials|answered [A-Za-z]+$)"),
         ("AWS_ACCESS_KEY_ID", None, "credentials for S3"),
     ],
 )

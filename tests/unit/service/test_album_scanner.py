@@ -17,7 +17,7 @@ from face_comparison.album.face_sources import MAX_BYTES, FaceSource, ImageRejec
 from face_comparison.album.faces import Skipped
 from face_comparison.api.responses import BoundingBox
 from face_comparison.client.detection import DetectedFace, Detection
-from face_comparison.errors import AcceleratorUnavailable, ServiceRefused
+from face_comparison.errors import AcceleratorUnavailable, ServiceUnusable
 from face_comparison.vision.analyzer import Analyzer
 from support.analyzer import MODEL, FakeAnalyzer
 from support.faces import quality
@@ -90,9 +90,9 @@ def test_transient_failure_is_retried_by_next_run(tmp_path: Path, photographs: l
 def test_interrupted_run_keeps_results(tmp_path: Path, photographs: list[Path]) -> None:
     def fail(count: int) -> None:
         if count > 25:
-            raise ServiceRefused("it does not answer")
+            raise ServiceUnusable("it does not answer")
 
-    with pytest.raises(ServiceRefused):
+    with pytest.raises(ServiceUnusable):
         look(tmp_path, photographs, Obedient(fail))
     assert look(tmp_path, photographs, rest := Obedient()).analyzed == rest.count <= 40 - scanner.BATCH
 

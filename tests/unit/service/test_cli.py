@@ -267,7 +267,7 @@ def test_models_of_environment_do_not_disturb_service() -> None:
     for command in (["collection", "list"], ["detect", __file__], ["compare", __file__, __file__]):
         ended = CliRunner().invoke(main.main, [*command, "--service", "not a URL"], env=environ)
         assert ended.exit_code == exit_status.FAILED
-        assert ended.stderr.startswith("service_refused: ")
+        assert ended.stderr.startswith("service_unusable: ")
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "end of input"])

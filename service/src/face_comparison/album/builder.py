@@ -88,7 +88,7 @@ def build_album(
 
     Raises:
         AlbumUnusable: There are no images, or `out` is in use, damaged or not an album.
-        ServiceRefused: The service cannot be used.
+        ServiceUnusable: The service cannot be used.
         Interrupted: The user pressed Ctrl-C; all results so far have been saved.
     """
     photographs = options.photographs or Folder(options.folder)

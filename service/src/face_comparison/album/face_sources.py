@@ -12,7 +12,7 @@ from typing import Protocol
 
 from face_comparison.client import Client, ServiceError, ServiceUnreachable
 from face_comparison.client.detection import Detection
-from face_comparison.errors import FaceComparisonError, ServiceRefused
+from face_comparison.errors import FaceComparisonError, ServiceUnusable
 from face_comparison.vision.analyzer import Analyzer
 from face_comparison.wire.responses import to_detect_response
 
@@ -72,7 +72,7 @@ class FaceSource(Protocol):
 
         Raises:
             ImageRejected: This image cannot be analyzed.
-            ServiceRefused: The service cannot be used, so that every image would fail.
+            ServiceUnusable: The service cannot be used, so that every image would fail.
         """
         ...
 
@@ -118,7 +118,7 @@ class RemoteFaceSource:
         concurrency: Number of images to analyze concurrently; None: IN_FLIGHT.
 
     Raises:
-        ServiceRefused: The service cannot be used.
+        ServiceUnusable: The service cannot be used.
     """
 
     def __init__(self, url: str, api_key: str | None, concurrency: int | None) -> None:
@@ -127,7 +127,7 @@ class RemoteFaceSource:
             with Client(url, api_key=api_key) as asking:  # a mistyped address fails within a minute
                 about = asking.describe()
         except (ServiceError, ServiceUnreachable, ValueError) as error:
-            raise ServiceRefused(f"{error}") from error
+            raise ServiceUnusable(f"{error}") from error
         self.version, self.threshold = about.face_model_version, about.defaults.threshold
         self.sure_confidence = about.defaults.sure_confidence
         self.max_bytes, self.concurrency = min(MAX_BYTES, about.limits.max_body_bytes - 4096), concurrency or IN_FLIGHT
@@ -137,18 +137,18 @@ class RemoteFaceSource:
 
         Raises:
             ImageRejected: The service cannot analyze this image.
-            ServiceRefused: The service cannot be used, or its models have changed.
+            ServiceUnusable: The service cannot be used, or its models have changed.
         """
         try:
             found = self._client.detect(data)
         except ServiceError as error:
             if error.code in _PERMANENT | _TEMPORARY:
                 raise ImageRejected(error.code, error.message, permanent=error.code in _PERMANENT) from error
-            raise ServiceRefused(f"{error}") from error
+            raise ServiceUnusable(f"{error}") from error
         except ServiceUnreachable as error:
-            raise ServiceRefused(f"{error}") from error
+            raise ServiceUnusable(f"{error}") from error
         if found.face_model_version != self.version:
-            raise ServiceRefused(
+            raise ServiceUnusable(
                 f"the service changed its models meanwhile, {self.version} to {found.face_model_version}"
             )
         return found

@@ -80,7 +80,7 @@ def scan(
 
     Raises:
         Interrupted: The user pressed Ctrl-C.
-        ServiceRefused: The service cannot be used.
+        ServiceUnusable: The service cannot be used.
     """
     known = database.analyzed_digests()
     read = read or (lambda path: (folder / path).read_bytes())

@@ -111,7 +111,7 @@ def analyze_shard(
 
     Raises:
         AlbumUnusable: There are no images in any shard.
-        ServiceRefused: The service cannot be used.
+        ServiceUnusable: The service cannot be used.
     """
     images = [found for found in photographs.images() if isinstance(found, Path)]
     if not images:  # a mistyped address must not look like finished work

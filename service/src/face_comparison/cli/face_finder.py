@@ -34,7 +34,7 @@ class FaceFinder(Protocol):
         """Yields the name and the faces of each image, or its problem, in order.
 
         Raises:
-            ServiceRefused: The service does not respond, or rejects the caller.
+            ServiceUnusable: The service does not respond, or rejects the caller.
         """
         ...
 
@@ -44,6 +44,6 @@ class FaceFinder(Protocol):
         """Returns the source's part or its problem, and the result of each target in order.
 
         Raises:
-            ServiceRefused: The service does not respond, or rejects the caller. The iterator may raise it, too.
+            ServiceUnusable: The service does not respond, or rejects the caller. The iterator may raise it, too.
         """
         ...

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from face_comparison.cli.face_finder import Compared
 from face_comparison.cli.inputs import InputImage, Problem
-from face_comparison.errors import BodyTooLarge, FaceComparisonError, NoFace, ServiceRefused
+from face_comparison.errors import BodyTooLarge, FaceComparisonError, NoFace, ServiceUnusable
 
 if TYPE_CHECKING:
     from face_comparison.api import responses as api
@@ -41,7 +41,7 @@ class RemoteFaces:
         min_confidence: Minimum detection confidence, for `detect`.
 
     Raises:
-        ServiceRefused: The service does not respond, or rejects the caller.
+        ServiceUnusable: The service does not respond, or rejects the caller.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class RemoteFaces:
             with Client(url, api_key=api_key) as asking:  # default retries, so that a wrong URL fails within a minute
                 self._about = asking.describe()
         except (ServiceError, ServiceUnreachable, ValueError) as error:
-            raise ServiceRefused(f"{error}") from error
+            raise ServiceUnusable(f"{error}") from error
 
     def detect(self, images: Sequence[InputImage | Problem]) -> Iterator[tuple[str, DetectResponse | Problem]]:
         """See FaceFinder."""
@@ -139,10 +139,10 @@ class RemoteFaces:
             return Problem.of(image.name, error)
         except ServiceError as error:
             if error.code in _ABOUT_CALLER:
-                raise ServiceRefused(f"{error}") from error
+                raise ServiceUnusable(f"{error}") from error
             return Problem(image.name, error.code, error.message)
         except ServiceUnreachable as error:
-            raise ServiceRefused(f"{error}") from error
+            raise ServiceUnusable(f"{error}") from error
         return response
 
 

@@ -94,7 +94,7 @@ def enroll(
     dataset: Dataset,
     digests: Mapping[Path, str],
     faces: Mapping[str, Sequence[Face]],
-    refused: Mapping[Path, tuple[str, str]],
+    rejected: Mapping[Path, tuple[str, str]],
     *,
     sure_confidence: float,
     several_faces: SeveralFaces = "reject",
@@ -105,7 +105,7 @@ def enroll(
         dataset: The images.
         digests: SHA-256 digest of each image's content, by path.
         faces: Detected faces, by digest.
-        refused: Images that could not be analyzed: error code and reason, by path.
+        rejected: Images that could not be analyzed: error code and reason, by path.
         sure_confidence: The bundle's confidence from which a detection is surely a face.
         several_faces: Whether to reject images with several faces (`reject`) or use the largest face (`largest`).
 
@@ -119,8 +119,8 @@ def enroll(
     images, chosen, failures, duplicates = [], [], [], []
     first: dict[str, Path] = {}
     for image in dataset.images:
-        if image.path in refused:
-            failures.append(Failure(image.path, image.person, *refused[image.path]))
+        if image.path in rejected:
+            failures.append(Failure(image.path, image.person, *rejected[image.path]))
             continue
         digest = digests[image.path]
         if digest in first or len(owners[digest]) > 1:

@@ -136,7 +136,7 @@ def evaluate(
     Raises:
         InvalidDataset: Too few images have a usable face.
         Interrupted: The user pressed Ctrl-C while faces were being detected; results so far stay in the cache.
-        ServiceRefused: The service does not respond.
+        ServiceUnusable: The service does not respond.
         AlbumUnusable: The cache is in use or damaged.
     """
     progress.start("finding faces", len(dataset.images))
@@ -145,7 +145,7 @@ def evaluate(
         dataset,
         scanned.digests,
         scanned.faces,
-        scanned.refused,
+        scanned.rejected,
         sure_confidence=source.sure_confidence,
         several_faces=options.several_faces,
     )

@@ -22,13 +22,13 @@ class Scanned:
     Attributes:
         digests: SHA-256 digest of each image's content, by path.
         faces: Faces, by digest.
-        refused: Images that could not be analyzed: error code and reason, by path.
+        rejected: Images that could not be analyzed: error code and reason, by path.
         analyzed: Number of images that were analyzed in this run; the others were in the cache.
     """
 
     digests: dict[Path, str]
     faces: dict[str, list[Face]]
-    refused: dict[Path, tuple[str, str]]
+    rejected: dict[Path, tuple[str, str]]
     analyzed: int
 
 
@@ -43,7 +43,7 @@ def scan(dataset: Dataset, source: FaceSource, cache: Path, done: Callable[[], N
 
     Raises:
         Interrupted: The user pressed Ctrl-C; results so far stay in the cache.
-        ServiceRefused: The service does not respond.
+        ServiceUnusable: The service does not respond.
         AlbumUnusable: The cache is in use or damaged.
     """
     paths = [image.path for image in dataset.images]
@@ -58,8 +58,8 @@ def scan(dataset: Dataset, source: FaceSource, cache: Path, done: Callable[[], N
         for (digest, _), face in memory.faces().items():
             faces.setdefault(digest, []).append(face)
         refusals = memory.rejected()
-    refused = {
+    rejected = {
         path: (refusals[digest].code, refusals[digest].reason) for path, digest in digests.items() if digest in refusals
     }
-    refused |= {each.path: (each.code, each.reason) for each in seen.skipped}
-    return Scanned(digests, faces, refused, seen.analyzed)
+    rejected |= {each.path: (each.code, each.reason) for each in seen.skipped}
+    return Scanned(digests, faces, rejected, seen.analyzed)

@@ -266,9 +266,9 @@ _REFUSALS = {
     "NoSuchBucket": "there is no S3 bucket {bucket}",
     "AccessDenied": "this service may not read that object in the S3 bucket {bucket}, or it does not exist",
     "InvalidObjectState": "that object in the S3 bucket {bucket} is archived and must be restored first",
-    "InvalidAccessKeyId": "the S3 server refuses this service's credentials",
-    "SignatureDoesNotMatch": "the S3 server refuses this service's credentials",
-    "ExpiredToken": "the S3 server refuses this service's credentials",
+    "InvalidAccessKeyId": "the S3 server rejected this service's credentials",
+    "SignatureDoesNotMatch": "the S3 server rejected this service's credentials",
+    "ExpiredToken": "the S3 server rejected this service's credentials",
     # Responses without a body have only the status code.
     "404": "there is no such object in the S3 bucket {bucket}",
     "403": "this service may not read that object in the S3 bucket {bucket}, or it does not exist",

@@ -86,7 +86,7 @@ ERRORS: Mapping[type[FaceComparisonError], Row] = {
     errors.AlbumUnusable: _NEVER_SENT,
     errors.ShardsUnfinished: _NEVER_SENT,
     errors.InvalidDataset: _NEVER_SENT,
-    errors.ServiceRefused: _NEVER_SENT,
+    errors.ServiceUnusable: _NEVER_SENT,
 }
 
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from face_comparison.errors import NoFace, ServiceRefused
+from face_comparison.errors import NoFace, ServiceUnusable
 
 if TYPE_CHECKING:
     from face_comparison.api.collections import (
@@ -33,7 +33,7 @@ T = TypeVar("T")
 class CollectionAccess(Protocol):
     """The operations on collections, wherever the collections are stored.
 
-    `name` is the name of the collection. Every method may raise ServiceRefused, or an error of the store.
+    `name` is the name of the collection. Every method may raise ServiceUnusable, or an error of the store.
     """
 
     def create(self, name: str, rate: float | None, retention_days: int | None) -> CollectionDescription:
@@ -78,7 +78,7 @@ class CollectionAccess(Protocol):
 
 
 class RemoteCollections:
-    """The collections of a service. Methods raise ServiceRefused if the service rejects a request."""
+    """The collections of a service. Methods raise ServiceUnusable if the service rejects a request."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -250,13 +250,13 @@ def _call_service(call: Callable[[], T]) -> T:
     """Calls the service and returns the result.
 
     Raises:
-        ServiceRefused: The service rejected the request or does not respond; the message has its code and message.
+        ServiceUnusable: The service rejected the request or does not respond; the message has its code and message.
     """
     from face_comparison.client import ServiceError, ServiceUnreachable  # noqa: PLC0415
 
     try:
         return call()
     except ServiceError as error:
-        raise ServiceRefused(f"{error.code}: {error.message}") from error
+        raise ServiceUnusable(f"{error.code}: {error.message}") from error
     except ServiceUnreachable as error:
-        raise ServiceRefused(str(error)) from error
+        raise ServiceUnusable(str(error)) from error

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 
 from face_comparison.cli.inputs import Problem
-from face_comparison.errors import FaceComparisonError, ServiceRefused
+from face_comparison.errors import FaceComparisonError, ServiceUnusable
 
 _ABOUT_EVERY_IMAGE = frozenset(
     {
@@ -40,7 +40,7 @@ def interruptible_pool(threads: int) -> Iterator[ThreadPoolExecutor]:
 
 def problem_of_one_image(name: str, error: FaceComparisonError) -> Problem:
     """Returns an image's problem, or raises the error if every other image would fail in the same way."""
-    cause = error.__cause__ if isinstance(error, ServiceRefused) else error
+    cause = error.__cause__ if isinstance(error, ServiceUnusable) else error
     code = getattr(cause, "code", None)  # None if the service did not respond
     if code is None or code in _ABOUT_EVERY_IMAGE:
         raise error

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     show_default=True,
     help="What to do with a face that resembles another person, or does not resemble its own person.",
 )
-@access_options(create=True)
+@access_options(create=True, threads=True)
 def enroll(
     access: CollectionAccess,
     threads: int,

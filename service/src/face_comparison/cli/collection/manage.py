@@ -25,18 +25,16 @@ if TYPE_CHECKING:
     help="Delete faces this many days after their enrollment.",
 )
 @access_options(create=True)
-def create(access: CollectionAccess, threads: int, name: str, rate: float | None, retention_days: int | None) -> None:
+def create(access: CollectionAccess, name: str, rate: float | None, retention_days: int | None) -> None:
     """Create the collection NAME."""
-    del threads
     _print_collection(access.create(name, rate, retention_days))
 
 
 @click.command("list")
 @options.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @access_options()
-def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
+def list_(access: CollectionAccess, as_json: bool) -> None:
     """List the collections."""
-    del threads
     for each in access.collections():
         click.echo(json_line(each)) if as_json else _print_collection(each)
 
@@ -45,9 +43,8 @@ def list_(access: CollectionAccess, threads: int, as_json: bool) -> None:
 @collection_option
 @options.option("--json", "as_json", is_flag=True, help="Print one JSON object per line.")
 @access_options()
-def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> None:
+def users(access: CollectionAccess, name: str, as_json: bool) -> None:
     """List the users of a collection."""
-    del threads
     for user in access.users(name):
         click.echo(json_line(user) if as_json else f"{user.user_id}  {count_noun(user.face_count, 'face')}")
 
@@ -62,9 +59,8 @@ def users(access: CollectionAccess, threads: int, name: str, as_json: bool) -> N
 )
 @options.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @access_options()
-def delete(access: CollectionAccess, threads: int, name: str, user_id: str | None, yes: bool) -> None:
+def delete(access: CollectionAccess, name: str, user_id: str | None, yes: bool) -> None:
     """Delete the collection NAME, or one of its users, and print the receipt."""
-    del threads
     what = f"the collection {name} and everything in it" if user_id is None else f"{user_id} from {name}"
     if not yes:
         click.confirm(f"Erase {what}?", abort=True)

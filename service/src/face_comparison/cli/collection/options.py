@@ -10,7 +10,7 @@ import click
 
 from face_comparison import cpus
 from face_comparison.cli import analyzers, options
-from face_comparison.errors import ServiceRefused
+from face_comparison.errors import ServiceUnusable
 
 if TYPE_CHECKING:
     from face_comparison.cli.collection.access import CollectionAccess
@@ -19,21 +19,25 @@ STORE_OPTIONS = ("collections", "collections_file", *analyzers.MODEL_OPTIONS)
 DEFAULT_NAME = "default"
 
 
-def access_options(*, create: bool = False) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def access_options(
+    *, create: bool = False, threads: bool = False
+) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Returns a decorator that adds the options that select the collections.
 
-    The command gets the opened collections as `access`, and the number of threads as `threads`.
+    The command gets the opened collections as `access`.
 
     Args:
         create: Whether to create the store if there is none yet. A command that only reads should leave nothing behind.
+        threads: Whether the command gets the number of concurrent images, as `threads`.
     """
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         def run(service: str | None, api_key: str | None, **option_values: Any) -> None:
             store_values = {name: option_values.pop(name) for name in list(option_values) if name in STORE_OPTIONS}
-            threads = options.settings(store_values).threads or cpus.available_cpus()
+            if threads:
+                option_values["threads"] = options.settings(store_values).threads or cpus.available_cpus()
             with _open_access(service, api_key, store_values, create=create) as access:
-                function(access=access, threads=threads, **option_values)
+                function(access=access, **option_values)
 
         decorated = options.from_settings(*STORE_OPTIONS)(run)
         decorated = options.option(
@@ -86,7 +90,7 @@ def _open_access(
         try:
             client = Client(service, api_key=api_key)
         except ValueError as error:
-            raise ServiceRefused(str(error)) from error
+            raise ServiceUnusable(str(error)) from error
         with client:
             yield RemoteCollections(client)
         return

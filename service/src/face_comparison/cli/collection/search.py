@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @collection_option
 @rate_option("Maximum fraction of searches for strangers that return a match. [default: the collection's]")
 @options.option("--json", "as_json", is_flag=True, help="Print one JSON object per image.")
-@access_options()
+@access_options(threads=True)
 def search(
     access: CollectionAccess,
     threads: int,

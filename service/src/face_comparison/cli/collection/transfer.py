@@ -27,13 +27,12 @@ if TYPE_CHECKING:
     help="File to write. [default: stdout]",
 )
 @access_options()
-def export(access: CollectionAccess, threads: int, name: str, out: Path | None) -> None:
+def export(access: CollectionAccess, name: str, out: Path | None) -> None:
     """Write every face with its hash, one line of JSON per face.
 
     Only its owner can read FILE, because it contains biometric data. FILE appears only once everything has been
     written.
     """
-    del threads
     if out is None:
         for line in access.export(name):
             sys.stdout.buffer.write(line + b"\n")
@@ -52,12 +51,11 @@ def export(access: CollectionAccess, threads: int, name: str, out: Path | None) 
 @click.argument("file", metavar="FILE", type=click.File("rb"))
 @collection_option
 @access_options(create=True)
-def import_(access: CollectionAccess, threads: int, file: Any, name: str) -> None:
+def import_(access: CollectionAccess, file: Any, name: str) -> None:
     """Import the faces in FILE (`-`: stdin), as exported. The collection is created if it does not exist.
 
     Invalid lines are reported on stderr by line number; the others are imported, and the exit status is 2.
     """
-    del threads
     if name not in {each.collection_id for each in access.collections()}:
         access.create(name, None, None)
     if size := _size(file):

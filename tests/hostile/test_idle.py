@@ -13,6 +13,7 @@ from support.hostile import MIB, PATIENCE, head, measured, probe, victim
 from support.served import Served, until
 
 MANY = 2_200
+EVICTED = 'face_comparison_evictions_total{reason="new"}'
 
 
 pytestmark = pytest.mark.usefixtures("room_for_sockets")
@@ -49,6 +50,7 @@ def test_excess_idle_connections_keep_nobody_out(service: Served, first: bytes) 
 
 def test_oldest_idle_connection_closes_first(service: Served) -> None:
     with contextlib.ExitStack() as stack:
+        evicted = service.metric(EVICTED)
         oldest = stack.enter_context(service.connect())
         used = stack.enter_context(service.connect())
         used.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -56,6 +58,7 @@ def test_oldest_idle_connection_closes_first(service: Served) -> None:
         for _ in range(MANY):
             stack.enter_context(service.connect())
         assert oldest.recv(1) == b""
+        assert service.metric(EVICTED) >= evicted + MANY - MAX_CONNECTIONS  # not only because its time is over
         used.sendall(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")  # one that has been of use is kept
         assert used.recv(1000).startswith(b"HTTP/1.1 200")
 

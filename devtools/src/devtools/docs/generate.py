@@ -70,6 +70,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "stability": stability,
     "status-agreement": faults.status_agreement,
     "thresholds": measured.thresholds,
+    "speed-figures": measured.speed_figures,
     "workloads": measured.workloads,
     "workloads-machine": measured.workloads_machine,
 }
@@ -85,6 +86,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
     "docs/explanation/hashes.md": ("stability",),
     "docs/explanation/collections.md": ("collections-identification", "collections-recall", "collections-costs"),
     "docs/explanation/performance.md": (
+        "speed-figures",
         "workloads-machine",
         "workloads",
         "added-latency",

@@ -137,6 +137,16 @@ def speed() -> str:
     return table(("what runs", "images/s", "p50 ms", "p99 ms", "of the plain loop", "of OpenCV's"), rows)
 
 
+def speed_figures() -> str:
+    """Returns what `make bench` measures beside throughput."""
+    record = read("speed")
+    rows = [
+        ["added by the service at 1 in flight, median", f"{record['added_ms']:.1f}"],
+        ["for which an image holds Python's interpreter lock", f"{record['interpreter_lock_ms']:.1f}"],
+    ]
+    return table(("time", "ms"), rows)
+
+
 def workloads() -> str:
     """Returns the rates of the service and a plain loop, with either bundle, and of OpenCV's own loop."""
     rows = []

@@ -265,6 +265,14 @@ def test_language_change_keeps_camera_and_errors(desk: Callable[..., Explorer], 
     expect(guide(explorer)).to_have_text("Look into the camera")
 
 
+BESIDE_WORDS = """() => [...document.querySelectorAll(".desk label.row")].every((label) => {
+    const words = document.createRange();
+    words.selectNode(label.lastChild);
+    return words.getBoundingClientRect().left >= label.querySelector("input").getBoundingClientRect().right;
+})"""
+"""Whether every box to check is beside its words, not above them."""
+
+
 @pytest.mark.parametrize(
     "screen",
     [{"width": 844, "height": 390, "touch": True}, {"width": 640, "height": 450}, {"width": 320, "height": 640}],
@@ -277,6 +285,7 @@ def test_guidance_fits_small_screens(
     explorer.choose(photographs["obama2.jpg"])
     expect(guide(explorer)).to_have_text("Come closer")
     assert explorer.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert explorer.page.evaluate(BESIDE_WORDS)
     expect(guide(explorer)).to_be_in_viewport()
     assert explorer.accessibility_problems() == []
 

@@ -47,8 +47,8 @@ def _free(name: str, used: set[str]) -> str:
     while name.casefold() in used:
         number += 1
         end = f"~{number}{suffix}"
-        whole = os.fsencode(stem)[: _LONGEST_NAME - len(os.fsencode(end))]
-        name = os.fsdecode(whole) + end
+        stem_bytes = os.fsencode(stem)[: _LONGEST_NAME - len(os.fsencode(end))]
+        name = os.fsdecode(stem_bytes) + end
     used.add(name.casefold())
     return name
 

@@ -83,8 +83,8 @@ def _document(out: Path) -> Any:
 
 
 def _statement(out: Path, number: int, entry: Any) -> Statement:
-    def wrong(why: str) -> AlbumUnusable:
-        return AlbumUnusable(f"{out / NAME}: person {number} {why}")
+    def wrong(problem: str) -> AlbumUnusable:
+        return AlbumUnusable(f"{out / NAME}: person {number} {problem}")
 
     if not isinstance(entry, dict):
         raise wrong("must be a table: [[person]]")

@@ -94,9 +94,9 @@ def _without_null(schema: Any) -> Any:
         return [_without_null(each) for each in schema]
     if not isinstance(schema, dict):
         return schema
-    kept = {name: _without_null(value) for name, value in schema.items() if name != "title"}
-    if "anyOf" in kept:
-        alternatives = [each for each in kept.pop("anyOf") if each != {"type": "null"}]
-        kept.pop("default", None)
-        kept |= alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
-    return kept
+    simplified = {name: _without_null(value) for name, value in schema.items() if name != "title"}
+    if "anyOf" in simplified:
+        alternatives = [each for each in simplified.pop("anyOf") if each != {"type": "null"}]
+        simplified.pop("default", None)
+        simplified |= alternatives[0] if len(alternatives) == 1 else {"anyOf": alternatives}
+    return simplified

@@ -107,10 +107,10 @@ def flood(plan: Plan, progress: Callable[[str], None]) -> tuple[Outcome, Outcome
         The outcome of the requests, and of the liveness probes sent in the meantime, each on a new connection.
     """
     # The clients run in another process, so that their threads do not delay the probes.
-    with service(plan, FLOODED_QUEUE) as running, ProcessPoolExecutor(1, get_context("spawn")) as elsewhere:
+    with service(plan, FLOODED_QUEUE) as running, ProcessPoolExecutor(1, get_context("spawn")) as prober:
         address, probes = ("127.0.0.1", running.port), Outcome()
-        elsewhere.submit(load.run, *address, calls(plan.images), 1, len(plan.images)).result()  # warms up
-        flooding = elsewhere.submit(load.run, *address, calls(plan.images), FLOOD, FLOOD * plan.total)
+        prober.submit(load.run, *address, calls(plan.images), 1, len(plan.images)).result()  # warms up
+        flooding = prober.submit(load.run, *address, calls(plan.images), FLOOD, FLOOD * plan.total)
         while not flooding.done():
             progress(f"flood: {len(probes.latencies)} probes")
             probes.add(load.run(*address, [Call("/livez", method="GET")], 1, 1))

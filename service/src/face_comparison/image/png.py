@@ -96,10 +96,10 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
     parts: dict[bytes, list[memoryview]] = {b"IHDR": [], b"PLTE": [], b"tRNS": [], b"IDAT": []}
     order: list[bytes] = []
     cut = pixels_begun = False
-    for kind, start, end, whole in _chunks(data):
+    for kind, start, end, complete in _chunks(data):
         if kind in parts:
-            cut = not whole
-            if whole and zlib_ng.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
+            cut = not complete
+            if complete and zlib_ng.crc32(view[start - 4 : end]) != int.from_bytes(view[end : end + 4], "big"):
                 raise CorruptImage(f"the PNG is damaged: wrong checksum of its {kind.decode()} chunk")
             parts[kind].append(view[start:end])
         elif kind != b"IEND" and not kind[0] & 0x20:

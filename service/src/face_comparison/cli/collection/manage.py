@@ -61,9 +61,9 @@ def users(access: CollectionAccess, name: str, as_json: bool) -> None:
 @access_options()
 def delete(access: CollectionAccess, name: str, user_id: str | None, yes: bool) -> None:
     """Delete the collection NAME, or one of its users, and print the receipt."""
-    what = f"the collection {name} and everything in it" if user_id is None else f"{user_id} from {name}"
+    target = f"the collection {name} and everything in it" if user_id is None else f"{user_id} from {name}"
     if not yes:
-        click.confirm(f"Erase {what}?", abort=True)
+        click.confirm(f"Erase {target}?", abort=True)
     receipt = access.delete_collection(name) if user_id is None else access.delete_user(name, user_id)
     click.echo(json_line(receipt))
 

@@ -28,20 +28,20 @@ class FaceRoutes(CollectionRoutes):
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
-            wanted = requests.enroll_request(body, content_type(), request.args, version)
-            probe = self.probe(wanted.subject, permit, MAX_FACES)
+            parsed = requests.enroll_request(body, content_type(), request.args, version)
+            probe = self.probe(parsed.subject, permit, MAX_FACES)
             if not probe.faces:
                 raise NoFace("no face was found in the image: use one in which the face is larger and sharper")
             done = service.enroll(
                 collection_id,
                 probe,
-                user_id=wanted.user_id,
-                external_image_id=wanted.external_image_id,
-                max_faces=wanted.max_faces,
-                quality_filter=wanted.quality_filter,
-                on_duplicate=wanted.on_duplicate,
+                user_id=parsed.user_id,
+                external_image_id=parsed.external_image_id,
+                max_faces=parsed.max_faces,
+                quality_filter=parsed.quality_filter,
+                on_duplicate=parsed.on_duplicate,
             )
-            self.note_user(service, collection_id, wanted.user_id)
+            self.note_user(service, collection_id, parsed.user_id)
             note(faces=len(done.records), unindexed=len(done.unindexed), duplicates=len(done.duplicates))
             return responses.to_enroll_response(done, version, service.confidence)
 
@@ -62,12 +62,12 @@ class FaceRoutes(CollectionRoutes):
         """Deletes one face; 404 if it does not exist."""
 
         def handle(service: CollectionService) -> ApiResponse:
-            wanted = check_face_id(face_id)
-            erasure, deleted = service.delete_faces(collection_id, [wanted])
+            checked_id = check_face_id(face_id)
+            erasure, deleted = service.delete_faces(collection_id, [checked_id])
             if not deleted:
-                raise FaceNotFound(f"the collection has no face {wanted}")
+                raise FaceNotFound(f"the collection has no face {checked_id}")
             note(faces=erasure.faces)
-            return responses.to_delete_faces_response(erasure, deleted, [wanted])
+            return responses.to_delete_faces_response(erasure, deleted, [checked_id])
 
         return self.answer_head("delete_faces", handle, ERASE, collection=collection_id)
 

@@ -27,14 +27,14 @@ class ManagementRoutes(CollectionRoutes):
         """Creates a collection."""
 
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
-            wanted = requests.create_request(body, content_type())
+            parsed = requests.create_request(body, content_type())
             info = service.create_collection(
-                wanted.collection_id,
-                max_false_positive_rate=wanted.max_false_positive_rate,
-                retention_days=wanted.retention_days,
-                metadata=wanted.metadata,
+                parsed.collection_id,
+                max_false_positive_rate=parsed.max_false_positive_rate,
+                retention_days=parsed.retention_days,
+                metadata=parsed.metadata,
             )
-            note(collection=wanted.collection_id)
+            note(collection=parsed.collection_id)
             return responses.to_collection(info)
 
         return self.answer("create_collection", handle, ADMIN)

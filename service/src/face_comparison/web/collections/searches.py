@@ -28,16 +28,16 @@ class SearchRoutes(CollectionRoutes):
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
-            wanted = requests.search_request(body, content_type(), _query(), version)
-            probe = self.probe(wanted.subject, permit, wanted.max_faces)
+            parsed = requests.search_request(body, content_type(), _query(), version)
+            probe = self.probe(parsed.subject, permit, parsed.max_faces)
             found = measured_search(
                 lambda: service.search(
                     collection_id,
                     probe.vectors,
-                    max_false_positive_rate=wanted.rate,
-                    threshold=wanted.threshold,
-                    users=wanted.users,
-                    max_matches=wanted.max_matches,
+                    max_false_positive_rate=parsed.rate,
+                    threshold=parsed.threshold,
+                    users=parsed.users,
+                    max_matches=parsed.max_matches,
                     reliable=probe.reliable,
                 )
             )
@@ -50,13 +50,13 @@ class SearchRoutes(CollectionRoutes):
 
         def handle(service: CollectionService, body: Received, permit: Permit) -> ApiResponse:
             version = service.check_usable(collection_id).model_version
-            wanted = requests.verify_request(body, content_type(), request.args, version)
+            parsed = requests.verify_request(body, content_type(), request.args, version)
             user = service.describe_user(collection_id, user_id)  # fails before an image is analyzed for nothing
-            probe = self.probe(wanted.subject, permit, MAX_FACES)
+            probe = self.probe(parsed.subject, permit, MAX_FACES)
             if not probe.faces:
                 raise NoFace("no face was found in the image")
             faces = list(zip(probe.faces, service.verify(collection_id, user_id, probe.vectors), strict=True))
-            calibration = self.faces.model.calibration(wanted.threshold)
+            calibration = self.faces.model.calibration(parsed.threshold)
             response = responses.to_verify_response(user_id, version, faces, calibration, service.confidence)
             self.note_user(service, collection_id, user_id)
             note(n=user.faces, decision=response.verdict)

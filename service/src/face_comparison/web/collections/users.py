@@ -24,18 +24,18 @@ class UserRoutes(CollectionRoutes):
         """Creates a user."""
 
         def handle(service: CollectionService, body: Received, _: Permit) -> ApiResponse:
-            wanted = requests.user_request(body, content_type())
-            parameters = [collection_id, wanted.user_id, wanted.metadata, wanted.expires]
+            parsed = requests.user_request(body, content_type())
+            parameters = [collection_id, parsed.user_id, parsed.metadata, parsed.expires]
             user = service.create_user(
                 collection_id,
-                wanted.user_id,
-                metadata=wanted.metadata,
-                expires=wanted.expires,
-                token=service.request_token("POST users", {"parameters": parameters}, wanted.token),
+                parsed.user_id,
+                metadata=parsed.metadata,
+                expires=parsed.expires,
+                token=service.request_token("POST users", {"parameters": parameters}, parsed.token),
             )
             if user is None:  # Never after creating one: it may be deleted, or have expired, meanwhile.
-                user = service.describe_user(collection_id, wanted.user_id)
-            self.note_user(service, collection_id, wanted.user_id)
+                user = service.describe_user(collection_id, parsed.user_id)
+            self.note_user(service, collection_id, parsed.user_id)
             return responses.to_user(user)
 
         return self.answer("create_user", handle, ENROLL, collection=collection_id)

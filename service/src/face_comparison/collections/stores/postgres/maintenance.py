@@ -129,12 +129,12 @@ class PostgresMaintenance(PostgresBase):
 
 def _rewrite_faces(connection: Connection, now: datetime) -> int:
     """Rewrites the table of faces without deleted rows; returns the number of erasures completed."""
-    kept: list[str] = []
-    connection.add_notice_handler(lambda notice: kept.append(notice.message_detail or ""))
+    details: list[str] = []
+    connection.add_notice_handler(lambda notice: details.append(notice.message_detail or ""))
     before = str(scalar(connection, "SELECT pg_snapshot_xmin(pg_current_snapshot())"))
     connection.execute("SET lock_timeout = '3s'")
     connection.execute("VACUUM (FULL, VERBOSE) face")
-    if any(_NOT_REMOVABLE.search(detail) for detail in kept):
+    if any(_NOT_REMOVABLE.search(detail) for detail in details):
         return 0  # another transaction, such as a dump, still sees the deleted rows
     with contextlib.suppress(psycopg.errors.InsufficientPrivilege):
         connection.execute("SELECT pg_switch_wal()")  # so that the WAL with the deleted rows is soon recycled

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from devtools.photos import samples
-from face_comparison.rendering.comparison import DIFFERENT, SAME
+from face_comparison.rendering.style import DIFFERENT, SAME
 from support.served import LIMIT, Served, until
 
 PROGRAM = str(Path(sys.executable).with_name("face-comparison"))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from face_comparison import rendering
-from face_comparison.rendering import Compared, comparison
+from face_comparison.rendering import Compared, style
 from face_comparison.vision.matching import Calibration, FaceMatch, TargetMatch
 from face_comparison.vision.types import Box, Face, Quality
 
@@ -43,7 +43,7 @@ def colored(canvas: np.ndarray, color: tuple[int, int, int]) -> np.ndarray:
 def test_color_shows_verdict(same: bool) -> None:
     target = Compared("b.jpg", image(), TargetMatch((match(0.6 if same else 1.3, same=same),), 800, 640))
     images = drawn(target)[:650]  # without the scale below, which has both
-    told, not_told = (comparison.SAME, comparison.DIFFERENT) if same else (comparison.DIFFERENT, comparison.SAME)
+    told, not_told = (style.SAME, style.DIFFERENT) if same else (style.DIFFERENT, style.SAME)
     assert colored(images, told).sum() > 2000
     assert not colored(images, not_told).any()
 
@@ -54,7 +54,7 @@ def test_line_style_shows_verdict() -> None:
         canvas = drawn(target)
         row = canvas[16 + 250]
         between = row[16 + 400 + 6 : 16 + 800 + 16 + 300 - 6]
-        color = comparison.SAME if same else comparison.DIFFERENT
+        color = style.SAME if same else style.DIFFERENT
         return (between == color).all(axis=1)
 
     whole, broken = along(True), along(False)
@@ -67,9 +67,9 @@ def test_every_target_face_is_framed_and_labeled() -> None:
     target = Compared("b.jpg", image(), TargetMatch((match(0.6, same=True), *others), 800, 640))
     canvas = drawn(target)
     left = 16 + 800 + 16
-    assert colored(canvas[16 + 400 : 16 + 490, left + 595 : left + 605], comparison.OTHER).any()
-    assert colored(canvas[16 + 450 : 16 + 540, left + 45 : left + 55], comparison.SAME).any()
-    assert colored(canvas[16 + 370 : 16 + 395, left + 600 : left + 640], comparison.OTHER).any()  # the label
+    assert colored(canvas[16 + 400 : 16 + 490, left + 595 : left + 605], style.OTHER).any()
+    assert colored(canvas[16 + 450 : 16 + 540, left + 45 : left + 55], style.SAME).any()
+    assert colored(canvas[16 + 370 : 16 + 395, left + 600 : left + 640], style.OTHER).any()  # the label
 
 
 def test_pointer_marks_distance() -> None:
@@ -78,7 +78,7 @@ def test_pointer_marks_distance() -> None:
     def pointer(distance: float) -> float:
         canvas = drawn(Compared("b.jpg", image(), TargetMatch((match(distance, same=True),), 800, 640)))
         scale = canvas[canvas.shape[0] - 63 : canvas.shape[0] - 56, 240:]
-        return float(np.flatnonzero(colored(scale, comparison.INK).any(axis=0))[0])  # left of the threshold's mark
+        return float(np.flatnonzero(colored(scale, style.INK).any(axis=0))[0])  # left of the threshold's mark
 
     none, half, whole = pointer(0.2), pointer(0.6), pointer(1.0)
     assert half - none == pytest.approx(whole - half, abs=8)
@@ -89,9 +89,9 @@ def test_failed_target_shows_reason() -> None:
     lost = drawn(Compared("b.jpg", None, "corrupt_image: it is cut off"))
     unseen = drawn(Compared("b.jpg", image(), "no_face: no face was found in the image"))
     for canvas in (lost, unseen):
-        assert not colored(canvas, comparison.SAME).any()
-        assert not colored(canvas, comparison.DIFFERENT).any()
-        assert colored(canvas, comparison.INK).any()
+        assert not colored(canvas, style.SAME).any()
+        assert not colored(canvas, style.DIFFERENT).any()
+        assert colored(canvas, style.INK).any()
 
 
 def test_rows_are_stacked_and_shrink() -> None:
@@ -124,5 +124,5 @@ def test_unusual_names_are_drawn(name: str) -> None:
 
 def test_verdict_colors_are_distinguishable() -> None:
     """In blue against yellow, which nearly all color-blind people see: one is mostly blue, the other has none."""
-    assert comparison.SAME[2] - comparison.SAME[0] > 100
-    assert comparison.DIFFERENT[0] - comparison.DIFFERENT[2] > 100
+    assert style.SAME[2] - style.SAME[0] > 100
+    assert style.DIFFERENT[0] - style.DIFFERENT[2] > 100

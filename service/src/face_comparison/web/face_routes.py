@@ -7,7 +7,7 @@ from flask import Flask, Response, g, request
 from face_comparison.api import responses as api
 from face_comparison.serving.admission import Permit
 from face_comparison.serving.face_service import FaceService
-from face_comparison.web import openapi_document
+from face_comparison.web import endpoint_description
 from face_comparison.web.endpoint import Endpoint
 from face_comparison.web.permissions import DETECT
 from face_comparison.web.public_errors import to_public_error
@@ -40,7 +40,7 @@ def register_faces(app: Flask, endpoint: Endpoint, service: FaceService) -> None
 
     def describe() -> Response:
         endpoint.authorize()
-        return to_reply(openapi_document.description(endpoint.settings, service.model, endpoint.granted()))
+        return to_reply(endpoint_description.description(endpoint.settings, service.model, endpoint.granted()))
 
     for name in ("face_comparison", "face-comparison"):
         path = f"/{endpoint.settings.stage}/{name}"

@@ -1,4 +1,4 @@
-"""Builds the OpenAPI document and the short description of the service from the settings.
+"""Builds the OpenAPI document from the settings.
 
 Bounds, defaults, and error statuses are taken from the code that enforces them, so the document cannot differ from what
 the service does.
@@ -7,88 +7,34 @@ the service does.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 from typing import Any
 
 import msgspec
 
 from face_comparison import __version__
-from face_comparison.api import responses
-from face_comparison.api.limits import HASH_SIZE, MAX_FACES, MAX_TARGETS
-from face_comparison.errors import FaceComparisonError
-from face_comparison.image.formats import MEDIA_TYPES, READABLE
+from face_comparison.api.limits import MAX_FACES, MAX_TARGETS
+from face_comparison.image.formats import MEDIA_TYPES
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.web import error_table, openapi_collection_schemas, openapi_collections, openapi_schemas
-from face_comparison.web.error_table import Context
+from face_comparison.web import (
+    endpoint_description,
+    error_table,
+    openapi_collection_schemas,
+    openapi_collections,
+    openapi_schemas,
+)
+from face_comparison.web.openapi_operations import Operations
 from face_comparison.web.openapi_schemas import Schema, ref
 
 _BINARY: Schema = {"type": "string", "format": "binary"}
 _TEXT: Schema = {"type": "string"}
 
 
-def description(
-    settings: Settings, model: ModelInfo, permissions: tuple[str, ...] | None = None
-) -> responses.ServiceDescription:
-    """Returns the response to `GET` at the endpoint: names, versions, and limits.
-
-    Args:
-        settings: The options of the service.
-        model: The running model.
-        permissions: Permissions of the request's API key; None if keys are not required.
-    """
-    base = f"/{settings.stage}"
-    calibration = model.calibration()
-    return responses.ServiceDescription(
-        name="face_comparison",
-        version=__version__,
-        face_model_version=model.version,
-        endpoints=responses.Endpoints(
-            detect=f"POST {base}/face_comparison",
-            compare=f"POST {base}/face_comparison/compare",
-            openapi=f"GET {base}/openapi.json",
-            explorer=f"GET {base}/",
-            collections=f"GET {base}/face_comparison/collections" if has_collections(settings) else None,
-        ),
-        auth=settings.auth,
-        formats=tuple(each.label.lower() for each in READABLE),
-        defaults=responses.Defaults(
-            min_confidence=model.min_confidence,
-            sure_confidence=model.sure_confidence,
-            threshold=model.threshold,
-            same_below=calibration.same_below,
-            different_above=calibration.different_above,
-            max_faces=MAX_FACES,
-        ),
-        limits=_limits(settings),
-        permissions=permissions,
-    )
-
-
-def has_collections(settings: Settings) -> bool:
-    """Returns whether the service has a collection store."""
-    return settings.collections is not None or settings.collections_file is not None
-
-
-def _limits(settings: Settings) -> responses.Limits:
-    return responses.Limits(
-        max_body_bytes=settings.max_body_bytes,
-        max_fetch_bytes=settings.max_fetch_bytes,
-        max_side_pixels=settings.max_side,
-        max_faces=MAX_FACES,
-        max_targets=MAX_TARGETS,
-        face_hash_numbers=HASH_SIZE,
-        request_seconds=settings.request_seconds,
-        fetch_seconds=settings.fetch_seconds,
-        queue=settings.queue,
-    )
-
-
 def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
     """Returns the OpenAPI 3.1 document of the running service."""
     codes = sorted(error.code for error in error_table.public())
     closed = settings.auth == "api-key"
-    operations = _Operations(closed)
+    operations = Operations(closed)
     detect = _detect(operations, model)
     base = f"/{settings.stage}"
     readiness: dict[str, Any] = {"tag": "health", "schema": ref("Status"), "contexts": ("readiness",)}
@@ -116,7 +62,7 @@ def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
             "Bearer": {"type": "http", "scheme": "bearer"},
         }
     collections = {}
-    if has_collections(settings):
+    if endpoint_description.has_collections(settings):
         collections = openapi_collections.collection_paths(f"{base}/face_comparison/collections", operations, model)
         components["schemas"] |= openapi_collection_schemas.collection_schemas(model.version, components["schemas"])
     return {
@@ -157,14 +103,16 @@ def document(settings: Settings, model: ModelInfo) -> dict[str, Any]:
         },
         "components": components,
         # What the Explorer needs before it has an API key; the description itself requires one.
-        "x-service": msgspec.to_builtins(description(settings, model)),
+        "x-service": msgspec.to_builtins(endpoint_description.description(settings, model)),
         # The status of every error code, including those that no operation lists.
         "x-errors": {error.code: error_table.ERRORS[error].status for error in error_table.public()},
     }
 
 
 def _introduction(settings: Settings, model: ModelInfo) -> str:
-    limits = "\n".join(f"- `{name}`: {value}" for name, value in msgspec.structs.asdict(_limits(settings)).items())
+    limits = "\n".join(
+        f"- `{name}`: {value}" for name, value in msgspec.structs.asdict(endpoint_description.limits(settings)).items()
+    )
     return (
         f"Finds faces in images and says whether two belong to the same person. Model: `{model.version}`.\n\n"
         "`face-comparison` is accepted for `face_comparison`, and a path may end with a slash. JSON is accepted "
@@ -173,102 +121,7 @@ def _introduction(settings: Settings, model: ModelInfo) -> str:
     )
 
 
-class _Operations:
-    """Builds operations with the errors listed for them in `error_table`."""
-
-    def __init__(self, closed: bool) -> None:
-        self._closed = closed
-
-    def post(self, summary: str, request: Schema, response: Schema, contexts: tuple[Context, ...]) -> Schema:
-        """Returns a POST operation.
-
-        Args:
-            summary: Summary in one line.
-            request: Content of the request, by media type.
-            response: Content of the response with status 200, by media type.
-            contexts: Aspects of the operation that may fail.
-        """
-        return {
-            "tags": ["faces"],
-            "summary": summary,
-            "parameters": [{"$ref": "#/components/parameters/X-Request-Id"}],
-            "requestBody": {"required": True, "content": request},
-            **self.outcomes(response, ("models", "keys", "admission", "body", "json", *contexts)),
-        }
-
-    def get(
-        self,
-        name: str,
-        summary: str,
-        tag: str,
-        schema: Schema | None = None,
-        media_type: str = "application/json",
-        *,
-        contexts: tuple[Context, ...] = (),
-    ) -> Schema:
-        """Returns a GET operation.
-
-        Args:
-            name: Operation ID.
-            summary: Summary in one line.
-            tag: Tag under which the operation is listed.
-            schema: Schema of the response; any JSON object by default.
-            media_type: Media type of the response.
-            contexts: Aspects of the operation that may fail.
-        """
-        return {
-            "operationId": name,
-            "tags": [tag],
-            "summary": summary,
-            **self.outcomes({media_type: {"schema": schema or {"type": "object"}}}, contexts),
-        }
-
-    def outcomes(self, response: Schema, contexts: tuple[Context, ...]) -> Schema:
-        """Returns the responses of an operation and its security requirement.
-
-        Args:
-            response: Content of the response with status 200, by media type.
-            contexts: Aspects of the operation that may fail.
-        """
-        return {
-            "responses": {"200": _response("OK.", response), **self._failures(contexts)},
-            **self._security(contexts),
-        }
-
-    def _security(self, contexts: tuple[Context, ...]) -> Schema:
-        return {"security": [{"ApiKey": []}, {"Bearer": []}]} if self._closed and "keys" in contexts else {}
-
-    def _failures(self, contexts: tuple[Context, ...]) -> Schema:
-        by_status: dict[int, list[type[FaceComparisonError]]] = {}
-        for error in error_table.in_contexts(each for each in contexts if self._closed or each != "keys"):
-            by_status.setdefault(error_table.ERRORS[error].status, []).append(error)
-        return {str(status): _failure(status, failures) for status, failures in sorted(by_status.items())}
-
-
-def _response(text: str, content: Schema, **headers: str) -> Schema:
-    names = {"X-Request-Id": "X-Request-Id", **headers}
-    return {
-        "description": text,
-        "headers": {name: {"$ref": f"#/components/headers/{header}"} for name, header in names.items()},
-        "content": content,
-    }
-
-
-def _failure(status: int, failures: list[type[FaceComparisonError]]) -> Schema:
-    retry = {"Retry-After": "Retry-After"} if status in (429, 503) else {}
-    examples = {
-        each.code: {"value": {"error": {"code": each.code, "message": each.example, "request_id": "5f0c6a52b1d94c5e"}}}
-        for each in failures
-    }
-    text = "\n".join(f"- `{each.code}`: {each.meaning}" for each in failures)
-    return _response(
-        f"{HTTPStatus(status).phrase}.\n\n{text}",
-        {"application/json": {"schema": ref("ErrorResponse"), "examples": examples}},
-        **retry,
-    )
-
-
-def _detect(operations: _Operations, model: ModelInfo) -> Schema:
+def _detect(operations: Operations, model: ModelInfo) -> Schema:
     request, response = openapi_schemas.detect_examples(model.version)
     form: Schema = {
         "type": "object",
@@ -307,7 +160,7 @@ def _detect(operations: _Operations, model: ModelInfo) -> Schema:
     return operation
 
 
-def _compare(operations: _Operations, model: ModelInfo) -> Schema:
+def _compare(operations: Operations, model: ModelInfo) -> Schema:
     request, response = openapi_schemas.compare_examples(model.version, model.threshold)
     form: Schema = {
         "type": "object",

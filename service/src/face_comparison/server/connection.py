@@ -47,9 +47,9 @@ class Connection(Responder):
         """Handles a client that has closed its side of the connection; returns whether our side stays open."""
         self._half_closed = True
         if self.phase is Phase.BODY:
-            wanted = "an unknown number" if self._request is None else self._request.length
+            declared = "an unknown number" if self._request is None else self._request.length
             arrived = 0 if self._body is None else self._body.received
-            self._reject(InvalidParameter(f"the body ended after {arrived} of {wanted} bytes"))
+            self._reject(InvalidParameter(f"the body ended after {arrived} of {declared} bytes"))
         elif self.phase is Phase.HANDLING:
             self._loop.call_later(HALF_CLOSE_SECONDS, self._client.mark_gone)
         return self.phase in (Phase.HANDLING, Phase.SENDING)
@@ -166,9 +166,9 @@ class Connection(Responder):
             self._request.environ["wsgi.input"] = Body(self._body.take())
             self._dispatch()
 
-    def _grow(self, body: DeclaredBody, wanted: int = 1) -> bool:
-        """Makes room for `wanted` more bytes of a body; returns whether there is enough memory."""
-        growth = body.growth(wanted)
+    def _grow(self, body: DeclaredBody, count: int = 1) -> bool:
+        """Makes room for `count` more bytes of a body; returns whether there is enough memory."""
+        growth = body.growth(count)
         if not growth:
             return True
         if not self._charge(growth):

@@ -281,9 +281,9 @@ def serve(settings: Settings, load: Loader, announce: Callable[[str, int], None]
 def _raise_file_limit(connections: int) -> int:
     """Raises the limit of open files as far as connections need; returns how many connections the new limit allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = connections + OTHER_FILES
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+    needed = connections + OTHER_FILES
+    if soft != resource.RLIM_INFINITY and soft < needed:
+        soft = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
     return connections if soft == resource.RLIM_INFINITY else max(64, min(connections, soft - OTHER_FILES))
 

@@ -39,9 +39,9 @@ class DeclaredBody:
         """Whether the whole body has arrived."""
         return self.received == self.length
 
-    def growth(self, wanted: int = 1) -> int:
-        """Returns by how many bytes memory must `grow` to have room for `wanted` more, limited by the body's length."""
-        missing = self.received + wanted - len(self._data)
+    def growth(self, count: int = 1) -> int:
+        """Returns by how many bytes memory must `grow` to have room for `count` more, limited by the body's length."""
+        missing = self.received + count - len(self._data)
         if missing <= 0:
             return 0
         return min(self.length - len(self._data), max(missing, MIN_GROWTH_BYTES, self.received))

@@ -37,12 +37,12 @@ def create_listener(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=BACKLOG, dualstack_ipv6=host == "::")
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            why = "another program listens there: stop it, or choose another port with --port (0 takes a free one)"
+            problem = "another program listens there: stop it, or choose another port with --port (0 takes a free one)"
         elif error.errno == errno.EACCES:
-            why = "permission denied: ports below 1024 are reserved, choose another with --port"
+            problem = "permission denied: ports below 1024 are reserved, choose another with --port"
         else:
-            why = f"{error.strerror}: --host is an address of this machine, 0.0.0.0 for all"
-        raise InvalidSettings(f"cannot listen on {host}, port {port}: {why}") from error
+            problem = f"{error.strerror}: --host is an address of this machine, 0.0.0.0 for all"
+        raise InvalidSettings(f"cannot listen on {host}, port {port}: {problem}") from error
 
 
 def block_new_connections(listener: socket.socket) -> None:

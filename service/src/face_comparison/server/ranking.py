@@ -24,15 +24,15 @@ class Ranking(Generic[T]):
     """Keeps track of the worst items.
 
     Args:
-        badness: Of one item now.
-        is_member: Whether an item counts, now.
-        clock: Seconds that never jump.
+        cost: Returns how bad an item is now.
+        is_member: Returns whether an item still counts.
+        clock: Returns seconds, such as `time.monotonic`.
     """
 
     def __init__(
-        self, badness: Callable[[T], float], is_member: Callable[[T], bool], clock: Callable[[], float] = time.monotonic
+        self, cost: Callable[[T], float], is_member: Callable[[T], bool], clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._badness, self._is_member, self._clock = badness, is_member, clock
+        self._cost, self._is_member, self._clock = cost, is_member, clock
         self._worst: list[T] = []
         self._until = 0.0
 
@@ -48,7 +48,7 @@ class Ranking(Generic[T]):
         while self._worst and not self._is_member(self._worst[-1]):
             self._worst.pop()
         if not self._worst:
-            self._worst = heapq.nlargest(KEPT, filter(self._is_member, items()), key=self._badness)[::-1]
+            self._worst = heapq.nlargest(KEPT, filter(self._is_member, items()), key=self._cost)[::-1]
             self._until = self._clock() + VALID_SECONDS
         return self._worst[-1] if self._worst else None
 

@@ -152,16 +152,16 @@ class Admission:
         # Reported before the place is taken: if two processes compete for the last one, both reject rather than both
         # admit.
         if self._report_in_flight(self._places + 1) > self._capacity:
-            victim = self._heaviest(caller)
-            if victim is None:
+            evicted = self._heaviest(caller)
+            if evicted is None:
                 self._report_in_flight(self._places)
                 raise self._queue_full(caller)
-            self._leave_place(victim)
+            self._leave_place(evicted)
             self._report_eviction("queued_request")
-            victim.cancel(
+            evicted.cancel(
                 Overloaded(
-                    f"the service is overloaded, and {victim.caller.label} had more requests in its queue than others; "
-                    "retry after Retry-After seconds"
+                    f"the service is overloaded, and {evicted.caller.label} had more requests in its queue than "
+                    "others; retry after Retry-After seconds"
                 )
             )
             self._report_in_flight(self._places + 1)

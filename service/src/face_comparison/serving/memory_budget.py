@@ -53,9 +53,9 @@ class MemoryBudget:
     def hold(self, amount: int, *, small: bool = False) -> bool:
         """Takes memory for a transfer; returns whether there is enough."""
         with self._lock:
-            kept = 0 if small else self._kept_for_small
+            reserved = 0 if small else self._kept_for_small
             after = self._transfers + amount
-            if after + kept > self._max_transfers or after + kept + self._computations > self.total:
+            if after + reserved > self._max_transfers or after + reserved + self._computations > self.total:
                 return False
             self._transfers = after
             self._peak = max(self._peak, self.in_use)

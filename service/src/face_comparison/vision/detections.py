@@ -110,8 +110,8 @@ def non_max_suppression(detections: Detections, iou_threshold: float) -> NDArray
     """
     if not len(detections):
         return np.zeros(0, np.intp)
-    kept = cv2.dnn.NMSBoxes(detections.boxes.tolist(), detections.scores.tolist(), 0.0, iou_threshold)
-    return np.asarray(kept, np.intp).reshape(-1)
+    selected = cv2.dnn.NMSBoxes(detections.boxes.tolist(), detections.scores.tolist(), 0.0, iou_threshold)
+    return np.asarray(selected, np.intp).reshape(-1)
 
 
 def most_prominent(detections: Detections, count: int, sure_confidence: float) -> NDArray[np.intp]:

@@ -113,8 +113,8 @@ def refine(
         criteria: What counts as a face.
     """
     places, scores = probe(pyramid, proposals, detect, spec, criteria.search_score)
-    hopeful = np.flatnonzero(scores >= criteria.min_score - HOPELESS)
-    places, scores = places.at(hopeful), scores[hopeful]
+    promising = np.flatnonzero(scores >= criteria.min_score - HOPELESS)
+    places, scores = places.at(promising), scores[promising]
     areas, rest = places.sizes**2, np.arange(len(places))
     found = OrientedDetections.of(no_detections())
     while len(rest):
@@ -162,11 +162,11 @@ def probe(
         search_score: See `Criteria`.
     """
     places = proposed_places(proposals)
-    steadied = steadied_places(places, proposals.faces.landmarks, spec.box_per_spread)
-    first = look(pyramid, steadied, spec.probe_room, spec.probe_side, detect, COARSE)
+    stabilized = steadied_places(places, proposals.faces.landmarks, spec.box_per_spread)
+    first = look(pyramid, stabilized, spec.probe_room, spec.probe_side, detect, COARSE)
     evidence = np.maximum(first.scores, proposals.faces.scores)
-    kept = distinct(Places(first.centers, first.sizes, places.rolls), evidence)
-    doubtful = kept[(first.scores[kept] < spec.upright_score) & (evidence[kept] >= search_score)][:MAX_SEARCHED]
+    unique = distinct(Places(first.centers, first.sizes, places.rolls), evidence)
+    doubtful = unique[(first.scores[unique] < spec.upright_score) & (evidence[unique] >= search_score)][:MAX_SEARCHED]
     turns = [
         OPPOSITE if first.scores[index] >= LIKELY_SCORE else TURNS if evidence[index] >= MIN_CROP_SCORE else NEIGHBORS
         for index in doubtful
@@ -176,18 +176,18 @@ def probe(
     tried = look(pyramid, places.at(owner).rolled(rolls), spec.probe_room, spec.probe_side, detect, FINE)
 
     # Keep the best-scored crop of each place; among equal scores, the first crop.
-    owner = np.concatenate([owner, kept])
-    scores = np.concatenate([tried.scores, first.scores[kept]])
+    owner = np.concatenate([owner, unique])
+    scores = np.concatenate([tried.scores, first.scores[unique]])
     order = np.lexsort((scores, owner))
     best = order[np.flatnonzero(np.diff(owner[order], append=-1))]
     best = best[scores[best] > 0]
     found = Places(
-        np.concatenate([tried.centers, first.centers[kept]])[best],
-        np.concatenate([tried.sizes, first.sizes[kept]])[best],
-        np.concatenate([rolls, places.rolls[kept]])[best],
+        np.concatenate([tried.centers, first.centers[unique]])[best],
+        np.concatenate([tried.sizes, first.sizes[unique]])[best],
+        np.concatenate([rolls, places.rolls[unique]])[best],
     )
-    kept = distinct(found, scores[best])
-    return found.at(kept), scores[best][kept]
+    unique = distinct(found, scores[best])
+    return found.at(unique), scores[best][unique]
 
 
 def proposed_places(proposals: OrientedDetections) -> Places:

@@ -39,8 +39,8 @@ def smallest_face(longest: int) -> float:
 
 def view_side(longest: int, sides: Sequence[int]) -> int:
     """Returns the smallest of the ascending `sides` at which the smallest face is still proposed, or the largest."""
-    wanted = min(longest, SEEN_PIXELS * longest / smallest_face(longest))
-    return next((side for side in sides if side >= wanted), sides[-1])
+    needed_side = min(longest, SEEN_PIXELS * longest / smallest_face(longest))
+    return next((side for side in sides if side >= needed_side), sides[-1])
 
 
 def finer(longest: int, sides: Sequence[int]) -> tuple[float, int]:
@@ -54,9 +54,9 @@ def finer(longest: int, sides: Sequence[int]) -> tuple[float, int]:
         1.0 for a view of the whole image or PART for views of its `parts`, and the side in pixels that each is shrunk
         to.
     """
-    wanted = min(longest, 2 * view_side(longest, sides))
-    part = 1.0 if wanted <= sides[-1] else PART
-    return part, next((side for side in sides if side >= part * wanted), sides[-1])
+    needed_side = min(longest, 2 * view_side(longest, sides))
+    part = 1.0 if needed_side <= sides[-1] else PART
+    return part, next((side for side in sides if side >= part * needed_side), sides[-1])
 
 
 def may_be_close_up(found: Detections, size: tuple[int, int], sure_confidence: float) -> bool:

@@ -27,18 +27,18 @@ def decode(outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_
     parts = [no_detections()]
     for level, stride in enumerate(STRIDES):
         scores, boxes, points = (outputs[kind * len(STRIDES) + level] for kind in range(3))
-        kept = np.flatnonzero(scores.reshape(-1) >= min_score)
-        if not len(kept):
+        selected = np.flatnonzero(scores.reshape(-1) >= min_score)
+        if not len(selected):
             continue
-        image, anchor = np.divmod(kept, scores.shape[1])
+        image, anchor = np.divmod(selected, scores.shape[1])
         cell = anchor // ANCHORS
         grid = np.stack([cell % (width // stride), cell // (width // stride)], axis=1).astype(np.float32) * stride
-        distances = boxes.reshape(-1, 4)[kept] * stride
+        distances = boxes.reshape(-1, 4)[selected] * stride
         start = grid - distances[:, :2]
-        landmarks = points.reshape(-1, 5, 2)[kept] * stride + grid[:, None, :]
+        landmarks = points.reshape(-1, 5, 2)[selected] * stride + grid[:, None, :]
         sizes = distances[:, :2] + distances[:, 2:]
         images.append(image)
-        parts.append(Detections(np.concatenate([start, sizes], axis=1), scores.reshape(-1)[kept], landmarks))
+        parts.append(Detections(np.concatenate([start, sizes], axis=1), scores.reshape(-1)[selected], landmarks))
     image = np.concatenate(images)
     order = np.argsort(image, kind="stable")
     return Candidates(image[order], concatenate(parts).at(order))

@@ -26,13 +26,13 @@ def decode(outputs: Sequence[NDArray[np.float32]], height: int, width: int, min_
     )
     # np.clip is several times slower on small arrays.
     products = (np.minimum(np.maximum(classes, 0), 1) * np.minimum(np.maximum(objects, 0), 1)).reshape(-1)
-    kept = np.flatnonzero(products >= min_score * min_score)
-    image, cell = np.divmod(kept, classes.shape[1])
+    selected = np.flatnonzero(products >= min_score * min_score)
+    image, cell = np.divmod(selected, classes.shape[1])
     corners, strides = (each[cell] for each in _cells(height, width))
-    offsets = boxes.reshape(-1, 4)[kept]
+    offsets = boxes.reshape(-1, 4)[selected]
     centers, sizes = corners + offsets[:, :2] * strides, np.exp(offsets[:, 2:]) * strides
-    landmarks = points.reshape(-1, 5, 2)[kept] * strides[:, :, None] + corners[:, None, :]
-    scores = np.sqrt(products[kept])
+    landmarks = points.reshape(-1, 5, 2)[selected] * strides[:, :, None] + corners[:, None, :]
+    scores = np.sqrt(products[selected])
     return Candidates(image, Detections(np.concatenate([centers - sizes / 2, sizes], axis=1), scores, landmarks))
 
 

@@ -70,5 +70,6 @@ def rollout(
         ready=status.get("readyReplicas", 0),
         available=status.get("availableReplicas", 0),
         problem=problem,
-        same_template=bool(current) and len(current) == len(staying),
+        # Not if a pod of another version has just been deleted: the numbers may still include it.
+        same_template=bool(current) and all(pod_diagnostics.template_of(pod) == template for pod in found),
     )

@@ -31,12 +31,12 @@ def test_base_image_is_pinned() -> None:
 
 
 def test_build_tools_are_pinned() -> None:
-    wanted = set(re.findall(r"^([a-z]\S*)$", (ROOT / "container" / "build.in").read_text(), re.MULTILINE))
+    expected = set(re.findall(r"^([a-z]\S*)$", (ROOT / "container" / "build.in").read_text(), re.MULTILINE))
     pinned = re.findall(r"^([a-z][\w-]*)==\S+ \\\n((?:    --hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", BUILD, re.MULTILINE)
-    assert wanted <= {name for name, _ in pinned}
+    assert expected <= {name for name, _ in pinned}
     assert len(pinned) == len(re.findall(r"^[a-z]", BUILD, re.MULTILINE))
     for each in DISTRIBUTIONS:
-        assert set(tomllib.loads((ROOT / each / "pyproject.toml").read_text())["build-system"]["requires"]) <= wanted
+        assert set(tomllib.loads((ROOT / each / "pyproject.toml").read_text())["build-system"]["requires"]) <= expected
 
 
 def test_build_installs_only_locked_packages() -> None:

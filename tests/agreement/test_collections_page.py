@@ -11,9 +11,9 @@ from devtools.identification import GALLERIES, RATES, false_positives
 
 def test_documents_state_the_current_rates() -> None:
     """The draws are seeded, so they are reproducible."""
-    told, found = read("collections")["identification"], false_positives()
-    assert len(told) == len(found) == len(GALLERIES) * len(RATES)
-    for one, other in zip(told, found, strict=True):
+    reported, found = read("collections")["identification"], false_positives()
+    assert len(reported) == len(found) == len(GALLERIES) * len(RATES)
+    for one, other in zip(reported, found, strict=True):
         assert one == pytest.approx(other, rel=1e-3, abs=1e-6), "run `make bench-collections` and `make generate`"
 
 

@@ -56,8 +56,8 @@ def test_disturbances_match_the_tests() -> None:
 
 
 def test_main_figures_come_first() -> None:
-    told = {each.figure: (each.about, each.good) for each in report.tiles(MEASURED)}
-    assert told == {
+    reported = {each.figure: (each.about, each.good) for each in report.tiles(MEASURED)}
+    assert reported == {
         "6.5 s": ("from apply to the first response (goal 15 s)", True),
         "12.2 s": ("from delete to removal of everything (goal 10 s)", False),
         "2": ("of 300 requests failed in 2 disturbances", False),

@@ -83,10 +83,10 @@ def test_gpu_never_falls_back_to_cpu() -> None:
 
 
 def test_resource_defaults_match_the_service() -> None:
-    told, own = ServiceSettings.from_environ(environment({})), ServiceSettings.from_environ({})
-    assert told.host == "::", "pods of clusters with IPv6 alone have no other address"
+    reported, own = ServiceSettings.from_environ(environment({})), ServiceSettings.from_environ({})
+    assert reported.host == "::", "pods of clusters with IPv6 alone have no other address"
     same = ("port", "stage", "bundle", "auth", "max_body_bytes", "request_seconds", "queue")
-    assert {name: getattr(told, name) for name in same} == {name: getattr(own, name) for name in same}
+    assert {name: getattr(reported, name) for name in same} == {name: getattr(own, name) for name in same}
 
 
 def test_env_of_the_resource_cannot_contradict_its_other_fields() -> None:
@@ -100,8 +100,8 @@ def test_pods_serve_previous_stage_during_migration() -> None:
     metadata = {"name": "faces", "namespace": "default", "uid": "1"}
     status = {"url": "http://192.0.2.1/prod/face_comparison"}
     changed = resource.parse({"metadata": metadata, "spec": {"stage": "v2"}, "status": status})
-    told = ServiceSettings.from_environ(environment_of(with_stage_migration(changed, None, complete=False)))
-    assert (told.stage, told.former_stage) == ("v2", "prod")
+    reported = ServiceSettings.from_environ(environment_of(with_stage_migration(changed, None, complete=False)))
+    assert (reported.stage, reported.former_stage) == ("v2", "prod")
 
 
 @pytest.mark.parametrize("spec", list(bounds()))

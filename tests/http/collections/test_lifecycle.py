@@ -16,14 +16,20 @@ from support.running import base64_of
 
 def test_collection_is_created_described_listed_and_deleted(begin: Callable[..., Api]) -> None:
     api = begin()
-    made = api.post("", CollectionId="staff", MaxFalsePositiveRate=0.001, RetentionDays=30, Metadata={"site": "Bern"})
-    assert made["CollectionId"] == "staff"
-    assert (made["FaceModelVersion"], made["FaceCount"], made["UserCount"]) == (MODEL.version, 0, 0)
-    assert (made["MaxFalsePositiveRate"], made["RetentionDays"], made["Metadata"]) == (0.001, 30, {"site": "Bern"})
-    assert 0 < made["Threshold"] <= MODEL.threshold
-    assert api.call("GET", "/staff") == made
+    created = api.post(
+        "", CollectionId="staff", MaxFalsePositiveRate=0.001, RetentionDays=30, Metadata={"site": "Bern"}
+    )
+    assert created["CollectionId"] == "staff"
+    assert (created["FaceModelVersion"], created["FaceCount"], created["UserCount"]) == (MODEL.version, 0, 0)
+    assert (created["MaxFalsePositiveRate"], created["RetentionDays"], created["Metadata"]) == (
+        0.001,
+        30,
+        {"site": "Bern"},
+    )
+    assert 0 < created["Threshold"] <= MODEL.threshold
+    assert api.call("GET", "/staff") == created
     assert api.call("GET")["CollectionIds"] == ["staff"]
-    assert api.call("GET")["Collections"] == [made]
+    assert api.call("GET")["Collections"] == [created]
     api.enroll("anna", UserId="u-anna")
     counts = api.call("GET", "/staff")
     assert (counts["FaceCount"], counts["UserCount"]) == (1, 1)

@@ -14,12 +14,12 @@ from support.running import base64_of
 
 
 def test_user_is_created_updated_and_listed(api: Api) -> None:
-    made = api.post("/staff/users", UserId="u-anna", Metadata={"room": 7}, Expires="2099-01-01T00:00:00Z")
-    assert (made["UserId"], made["Metadata"], made["FaceCount"]) == ("u-anna", {"room": 7}, 0)
-    assert made["Expires"] == "2099-01-01T00:00:00.000Z"
-    assert api.call("GET", "/staff/users/u-anna") == made
+    created = api.post("/staff/users", UserId="u-anna", Metadata={"room": 7}, Expires="2099-01-01T00:00:00Z")
+    assert (created["UserId"], created["Metadata"], created["FaceCount"]) == ("u-anna", {"room": 7}, 0)
+    assert created["Expires"] == "2099-01-01T00:00:00.000Z"
+    assert api.call("GET", "/staff/users/u-anna") == created
     changed = api.call("PATCH", "/staff/users/u-anna", json={"Metadata": {"room": 8}})
-    assert (changed["Metadata"], changed["Expires"]) == ({"room": 8}, made["Expires"])
+    assert (changed["Metadata"], changed["Expires"]) == ({"room": 8}, created["Expires"])
     cleared = api.call("PATCH", "/staff/users/u-anna", json={"Expires": None})
     assert (cleared["Metadata"], "Expires" in cleared) == ({"room": 8}, False)
     api.enroll("bert", UserId="u-bert")
@@ -48,8 +48,8 @@ def test_second_user_of_name_is_conflict(api: Api) -> None:
 def test_repeated_request_for_user_changes_nothing(api: Api) -> None:
     """The token of a client that lost the response; with other parameters it is a mistake of the client."""
     fields: dict[str, Any] = {"UserId": "u-anna", "Metadata": {"room": 7}, "ClientRequestToken": "t-1"}
-    made = api.post("/staff/users", **fields)
-    assert api.post("/staff/users", **fields) == made
+    created = api.post("/staff/users", **fields)
+    assert api.post("/staff/users", **fields) == created
     assert api.error("POST", "/staff/users", 409, json={**fields, "ClientRequestToken": "t-2"}) == "user_exists"
     assert api.error("POST", "/staff/users", 400, json={**fields, "UserId": "u-bert"}) == "invalid_parameter"
 
@@ -59,20 +59,20 @@ def test_new_user_is_described_even_if_deleted_at_once(api: Api, monkeypatch: py
     create = CollectionService.create_user
 
     def create_and_delete(service: CollectionService, collection_id: str, user_id: str, **options: Any) -> Any:
-        made = create(service, collection_id, user_id, **options)
+        created = create(service, collection_id, user_id, **options)
         if user_id == "u-brief":
             service.delete_user(collection_id, user_id)
-        return made
+        return created
 
     monkeypatch.setattr(CollectionService, "create_user", create_and_delete)
     fields: dict[str, Any] = {"Metadata": {"room": 7}, "Expires": "2099-01-01T02:00:00+02:00"}
-    made = api.post("/staff/users", UserId="u-brief", **fields)
-    assert made["Expires"] == "2099-01-01T00:00:00.000Z"
-    made.pop("CreationTimestamp")
+    created = api.post("/staff/users", UserId="u-brief", **fields)
+    assert created["Expires"] == "2099-01-01T00:00:00.000Z"
+    created.pop("CreationTimestamp")
     stored = api.post("/staff/users", UserId="u-anna", **fields)
     assert stored == api.call("GET", "/staff/users/u-anna")
     stored.pop("CreationTimestamp")
-    assert made == {**stored, "UserId": "u-brief"}
+    assert created == {**stored, "UserId": "u-brief"}
 
 
 def test_repeated_request_for_deleted_user_says_that_there_is_none(api: Api) -> None:

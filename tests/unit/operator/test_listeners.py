@@ -75,21 +75,21 @@ def test_listener_of_the_same_namespace_admits_the_route() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [fails("secure"), fails("secure", "Accepted"), fails("secure", "ResolvedRefs", "InvalidCertificateRef")],
     ids=["not programmed", "not accepted", "no certificate"],
 )
-def test_listener_that_does_not_work_is_not_the_url(told: dict[str, Any]) -> None:
+def test_listener_that_does_not_work_is_not_the_url(reported: dict[str, Any]) -> None:
     secure = listener("secure", "HTTPS", 443)
-    assert state(PLAIN, secure, told=[told]).url == f"http://{HOST}/prod/face_comparison"
-    alone = state(PLAIN, secure, told=[told], sectionName="secure")
+    assert state(PLAIN, secure, told=[reported]).url == f"http://{HOST}/prod/face_comparison"
+    alone = state(PLAIN, secure, told=[reported], sectionName="secure")
     assert (alone.admitted, alone.reason) == (False, "RoutePending")
     assert "the listener secure of the Gateway edge/public does not work" in alone.message
     assert "of this" in alone.message
 
 
 @pytest.mark.parametrize(
-    "told",
+    "reported",
     [
         fails("secure", observedGeneration=2),
         fails("plain"),
@@ -98,8 +98,8 @@ def test_listener_that_does_not_work_is_not_the_url(told: dict[str, Any]) -> Non
     ],
     ids=["of an earlier generation", "of another listener", "kinds of routes", "a condition that is good when False"],
 )
-def test_report_that_does_not_concern_the_listener_is_ignored(told: dict[str, Any]) -> None:
-    assert state(PLAIN, listener("secure", "HTTPS", 443), told=[told]).url == f"https://{HOST}/prod/face_comparison"
+def test_report_that_does_not_concern_the_listener_is_ignored(reported: dict[str, Any]) -> None:
+    assert state(PLAIN, listener("secure", "HTTPS", 443), told=[reported]).url == f"https://{HOST}/prod/face_comparison"
 
 
 def test_parent_reference_by_port() -> None:
@@ -108,6 +108,6 @@ def test_parent_reference_by_port() -> None:
 
 @pytest.mark.parametrize("missing", ["type", "status", "reason", "message"])
 def test_incomplete_condition_of_a_listener_is_read(missing: str) -> None:
-    told = fails("plain")
-    del told["conditions"][0][missing]
-    assert state(PLAIN, told=[told]).admitted == (missing in ("type", "status"))
+    reported = fails("plain")
+    del reported["conditions"][0][missing]
+    assert state(PLAIN, told=[reported]).admitted == (missing in ("type", "status"))

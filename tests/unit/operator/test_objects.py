@@ -22,16 +22,16 @@ def test_objects_match_golden_files(case: str) -> None:
 @pytest.mark.parametrize("case", golden_objects.cases())
 def test_every_object_belongs_to_its_resource(case: str) -> None:
     body = golden_objects.resource(case)
-    for made in golden_objects.build(case):
-        (owner,) = made["metadata"]["ownerReferences"]
+    for created in golden_objects.build(case):
+        (owner,) = created["metadata"]["ownerReferences"]
         assert (owner["uid"], owner["controller"]) == (body["metadata"]["uid"], True)
-        assert made["metadata"]["namespace"] == body["metadata"]["namespace"]
-        assert made["metadata"]["name"] == child_name(body["metadata"]["name"])
-        assert kind_of(made) in CHILDREN
+        assert created["metadata"]["namespace"] == body["metadata"]["namespace"]
+        assert created["metadata"]["name"] == child_name(body["metadata"]["name"])
+        assert kind_of(created) in CHILDREN
 
 
 def test_cases_cover_every_kind_of_child() -> None:
-    kinds = {kind_of(made) for case in golden_objects.cases() for made in golden_objects.build(case)}
+    kinds = {kind_of(created) for case in golden_objects.cases() for created in golden_objects.build(case)}
     assert kinds == set(CHILDREN)
 
 
@@ -116,8 +116,8 @@ def test_default_image_matches_accelerator(accelerator: str, image: str | None, 
     body = golden_objects.resource("minimal")
     spec = {"accelerator": {"type": accelerator}, "image": image}
     settings = Settings(service_image="for-cpu", service_gpu_image="for-gpu")
-    made = {each["kind"]: each for each in desired(parse({**body, "spec": spec}), settings)}
-    (container,) = made["Deployment"]["spec"]["template"]["spec"]["containers"]
+    created = {each["kind"]: each for each in desired(parse({**body, "spec": spec}), settings)}
+    (container,) = created["Deployment"]["spec"]["template"]["spec"]["containers"]
     assert container["image"] == expected
 
 
@@ -217,8 +217,8 @@ def test_spec_volumes_do_not_collide_with_own_volumes() -> None:
 
 
 def test_numbers_are_quantities() -> None:
-    made = _pod(accelerator={"type": "cpu"}, resources={"requests": {"cpu": 0.5, "memory": 1073741824}})
-    assert made["containers"][0]["resources"]["requests"] == {"cpu": "0.5", "memory": "1073741824"}
+    created = _pod(accelerator={"type": "cpu"}, resources={"requests": {"cpu": 0.5, "memory": 1073741824}})
+    assert created["containers"][0]["resources"]["requests"] == {"cpu": "0.5", "memory": "1073741824"}
 
 
 @pytest.mark.parametrize(
@@ -260,8 +260,8 @@ def test_labels_and_annotations_reach_every_child() -> None:
 
 def test_service_monitor_has_selector_labels() -> None:
     settings = Settings.from_environ({"FACE_COMPARISON_OPERATOR_SERVICE_MONITOR_LABELS": "release=stack,a=b"})
-    made = _children(settings, monitoring={"serviceMonitor": True, "labels": {"a": "c"}})["ServiceMonitor"]
-    assert (made["metadata"]["labels"]["release"], made["metadata"]["labels"]["a"]) == ("stack", "c")
+    created = _children(settings, monitoring={"serviceMonitor": True, "labels": {"a": "c"}})["ServiceMonitor"]
+    assert (created["metadata"]["labels"]["release"], created["metadata"]["labels"]["a"]) == ("stack", "c")
 
 
 def test_keda_authentication() -> None:

@@ -118,8 +118,10 @@ def test_diagnosis_of_pod(body: dict[str, Any], problem: Problem | None) -> None
 
 
 def test_scheduler_message_omits_preemption_details() -> None:
-    told = "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 nodes are available: 2 No victims."
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told}
+    reported = (
+        "0/2 nodes are available: 2 Insufficient nvidia.com/gpu. preemption: 0/2 nodes are available: 2 No victims."
+    )
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reported}
     found = diagnose([pod(conditions=[condition])])
     expected = "no node can take the pod: 0/2 nodes are available: 2 Insufficient nvidia.com/gpu"
     assert found == Problem("Unschedulable", expected)
@@ -202,8 +204,8 @@ def test_failed_pod_without_reason() -> None:
     """The status of a pod that exceeded its storage and exited with 0 has no reason, but an event does."""
     done = {"name": "service", "image": IMAGE, "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}}
     gone = pod(done, phase="Succeeded")
-    told = [warning("Evicted", "usage exceeds 1Ki. "), warning("Unhealthy", "503", seen="2026-01-01T00:00:01Z")]
-    assert diagnose([gone], told) == Problem("Evicted", "usage exceeds 1Ki.")
+    reported = [warning("Evicted", "usage exceeds 1Ki. "), warning("Unhealthy", "503", seen="2026-01-01T00:00:01Z")]
+    assert diagnose([gone], reported) == Problem("Evicted", "usage exceeds 1Ki.")
     assert diagnose([gone], [warning("Evicted", "of another", uid="v")]) == Problem(
         "Evicted", "the node terminated the pod, and its status gives no reason"
     )
@@ -211,7 +213,7 @@ def test_failed_pod_without_reason() -> None:
         partial = {name: value for name, value in warning("Evicted", "usage").items() if name != missing}
         found = diagnose([gone], [partial])
         assert found == Problem("Evicted", "the node terminated the pod, and its status gives no reason")
-    found = diagnose([gone, pod(waiting("ErrImagePull", "not found"))], told)
+    found = diagnose([gone, pod(waiting("ErrImagePull", "not found"))], reported)
     assert found is not None
     assert found.reason == "ImagePullFailed"
 
@@ -291,6 +293,6 @@ def test_error_code_is_read_only_from_own_containers() -> None:
     ],
 )
 def test_scheduler_message_is_cut_after_the_useful_part(tail: str) -> None:
-    told = "0/2 nodes are available: 2 Insufficient cpu"
-    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": told + tail}
-    assert diagnose([pod(conditions=[condition])]) == Problem("Unschedulable", f"no node can take the pod: {told}")
+    reported = "0/2 nodes are available: 2 Insufficient cpu"
+    condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reported + tail}
+    assert diagnose([pod(conditions=[condition])]) == Problem("Unschedulable", f"no node can take the pod: {reported}")

@@ -143,17 +143,17 @@ SILENT: list[tuple[str, dict[str, Any], float, tuple[str, str, bool] | None]] = 
 ]
 
 
-@pytest.mark.parametrize(("status", "age", "told"), [case[1:] for case in SILENT], ids=[case[0] for case in SILENT])
-def test_pod_without_scheduler(status: dict[str, Any], age: float, told: tuple[str, str, bool] | None) -> None:
-    made = (NOW - timedelta(seconds=age)).isoformat()
-    body = {"metadata": {"uid": "u", "creationTimestamp": made}, "status": {"phase": "Pending", **status}}
+@pytest.mark.parametrize(("status", "age", "reported"), [case[1:] for case in SILENT], ids=[case[0] for case in SILENT])
+def test_pod_without_scheduler(status: dict[str, Any], age: float, reported: tuple[str, str, bool] | None) -> None:
+    created = (NOW - timedelta(seconds=age)).isoformat()
+    body = {"metadata": {"uid": "u", "creationTimestamp": created}, "status": {"phase": "Pending", **status}}
     found = diagnose([body], now=NOW)
-    if told is None:
+    if reported is None:
         assert found is None
     else:
         assert found is not None
-        assert (found.reason, found.starting) == (told[0], told[2])
-        assert told[1] in found.message
+        assert (found.reason, found.starting) == (reported[0], reported[2])
+        assert reported[1] in found.message
 
 
 @pytest.mark.parametrize(
@@ -172,8 +172,8 @@ def test_pod_without_scheduler(status: dict[str, Any], age: float, told: tuple[s
     ],
 )
 def test_silent_scheduler_is_named_with_what_it_may_wait_for(spec: dict[str, Any], words: str) -> None:
-    made = (NOW - timedelta(seconds=11)).isoformat()
-    body = {"metadata": {"name": "a", "creationTimestamp": made}, "spec": spec, "status": {"phase": "Pending"}}
+    created = (NOW - timedelta(seconds=11)).isoformat()
+    body = {"metadata": {"name": "a", "creationTimestamp": created}, "spec": spec, "status": {"phase": "Pending"}}
     found = diagnose([strip_unused_fields(POD, body)], now=NOW)
     assert found is not None
     assert words in found.message
@@ -206,7 +206,7 @@ def test_readiness_gate_is_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    ("ready", "reason", "told"),
+    ("ready", "reason", "reported"),
     [
         ({"status": "False"}, True, "NodeNotReady"),
         ({"status": "Unknown", "reason": "NodeStatusUnknown"}, True, "NodeNotReady"),
@@ -215,7 +215,7 @@ def test_readiness_gate_is_reported() -> None:
         ({"status": "True"}, True, None),
     ],
 )
-def test_node_not_reporting(ready: dict[str, str], reason: bool, told: str | None) -> None:
+def test_node_not_reporting(ready: dict[str, str], reason: bool, reported: str | None) -> None:
     """The last status that its kubelet wrote is still shown."""
     container = {"name": "service", "ready": reason, "state": {"running": {"startedAt": "2026-01-01T00:00:00Z"}}}
     pod = {
@@ -223,4 +223,4 @@ def test_node_not_reporting(ready: dict[str, str], reason: bool, told: str | Non
         "status": {"phase": "Running", "containerStatuses": [container], "conditions": [{"type": "Ready", **ready}]},
     }
     found = diagnose([pod])
-    assert (found.reason if found else None) == told
+    assert (found.reason if found else None) == reported

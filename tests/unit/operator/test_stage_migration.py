@@ -20,8 +20,8 @@ def resource(stage: str, told: str | None) -> FaceComparison:
 
 def deployment(stage: str, former: str | None = None) -> dict[str, Any]:
     """Returns the live Deployment after applying a resource with these stages."""
-    wanted = with_stage_migration(resource(stage, former), None, complete=False)
-    (found,) = [each for each in desired(wanted, Settings()) if each["kind"] == "Deployment"]
+    expected = with_stage_migration(resource(stage, former), None, complete=False)
+    (found,) = [each for each in desired(expected, Settings()) if each["kind"] == "Deployment"]
     return found
 
 
@@ -41,19 +41,19 @@ STEPS: list[tuple[str, str, str | None, dict[str, Any] | None, bool, tuple[str, 
 
 
 @pytest.mark.parametrize(
-    ("wanted", "told", "live", "complete", "stages", "former"),
+    ("expected", "reported", "live", "complete", "stages", "former"),
     [case[1:] for case in STEPS],
     ids=[case[0] for case in STEPS],
 )
 def test_step(
-    wanted: str,
-    told: str | None,
+    expected: str,
+    reported: str | None,
     live: dict[str, Any] | None,
     complete: bool,
     stages: tuple[str, ...],
     former: str | None,
 ) -> None:
-    found = with_stage_migration(resource(wanted, told), live, complete=complete)
+    found = with_stage_migration(resource(expected, reported), live, complete=complete)
     assert (found.stages, found.former_stage) == (stages, former)
 
 
@@ -66,8 +66,8 @@ def test_route_serves_both_stages_during_migration(gateway: bool) -> None:
         "status": {"url": "http://192.0.2.1/prod/face_comparison"},
     }
     found = desired(with_stage_migration(parse(body), deployment("v2", "prod"), complete=True), Settings())
-    (made,) = [each for each in found if each["kind"] in ("Ingress", "HTTPRoute")]
-    (rule,) = made["spec"]["rules"]
+    (created,) = [each for each in found if each["kind"] in ("Ingress", "HTTPRoute")]
+    (rule,) = created["spec"]["rules"]
     if gateway:
         paths = [match["path"]["value"] for match in rule["matches"]]
     else:

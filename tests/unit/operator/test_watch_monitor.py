@@ -92,10 +92,10 @@ def test_one_stale_watch_fails_liveness() -> None:
     following.kopf_watches(*(kind for kind in ALWAYS if kind != POD))
     assert following.watches.liveness_error() is None
     following.now = LIVE_SECONDS + 1
-    told = following.watches.liveness_error()
-    assert told is not None
-    assert "pods" in told
-    assert "no response" in told
+    reported = following.watches.liveness_error()
+    assert reported is not None
+    assert "pods" in reported
+    assert "no response" in reported
     following.kopf_watches(POD, status=503)
     assert following.watches.liveness_error() is not None, "an error is no sign of life"
     following.kopf_watches(POD)
@@ -223,14 +223,14 @@ def test_missing_child_is_reported_only_for_existing_resource(
         following = Following()
         following.lists.objects[RESOURCE] = following.lists.objects[SERVICE] = ["faces"]
         await _synced(following)
-        told: list[bool] = []
-        following.watches._changed = lambda key: told.append(following.store.resource(key) is not None)
+        reported: list[bool] = []
+        following.watches._changed = lambda key: reported.append(following.store.resource(key) is not None)
         following.lists.objects[RESOURCE], following.lists.objects[SERVICE] = list(resources), []
         following.lists.version = 20
         following.kopf_lists(SERVICE)
         await following.settle()
-        assert told
-        assert set(told) == {bool(resources)}
+        assert reported
+        assert set(reported) == {bool(resources)}
 
     asyncio.run(test())
 

@@ -92,7 +92,7 @@ def test_failed_request_releases_capacity() -> None:
 
 def test_slots_bound_concurrency(threads: ThreadPoolExecutor) -> None:
     admission = Admission(slots=3, queue=29)
-    inside, most, lock = [0], [0], threading.Lock()
+    inside, maximum, lock = [0], [0], threading.Lock()
 
     def request() -> None:
         with admission.admit(soon()) as ticket:
@@ -100,14 +100,14 @@ def test_slots_bound_concurrency(threads: ThreadPoolExecutor) -> None:
                 with ticket.inference_slot():
                     with lock:
                         inside[0] += 1
-                        most[0] = max(most[0], inside[0])
+                        maximum[0] = max(maximum[0], inside[0])
                     time.sleep(0.0005)
                     with lock:
                         inside[0] -= 1
 
     for done in [threads.submit(request) for _ in range(32)]:
         done.result(LATER)
-    assert most[0] == 3
+    assert maximum[0] == 3
     assert (admission.in_flight, admission.queue_depth) == (0, 0)
 
 
@@ -283,12 +283,12 @@ def test_slowest_fetch_of_busiest_caller_is_cancelled() -> None:
     clock = Clock()
     evicted: list[str] = []
     admission = Admission(slots=9, queue=0, fetches=3, clock=clock, report_eviction=evicted.append)
-    told: list[str] = []
+    reported: list[str] = []
     with ExitStack() as inside:
 
         def fetch(name: str) -> Permit:
             permit = inside.enter_context(admission.admit(clock.now + 30, caller(name)))
-            inside.enter_context(permit.on_cancel(lambda: told.append(name)))
+            inside.enter_context(permit.on_cancel(lambda: reported.append(name)))
             inside.enter_context(permit.fetch_slot())
             clock.now += 0.1
             return permit
@@ -303,7 +303,7 @@ def test_slowest_fetch_of_busiest_caller_is_cancelled() -> None:
         modest.check()
         clock.now += 1
         fetch("greedy")
-        assert told == ["greedy", "greedy"]  # of callers with as many, the own
+        assert reported == ["greedy", "greedy"]  # of callers with as many, the own
         assert evicted == ["slow_fetch", "slow_fetch"]
 
 

@@ -12,9 +12,9 @@ from face_comparison.errors import AlbumUnusable
 
 def vector(*angle: float) -> np.ndarray:
     """A hash at an angle (degrees) in the plane of two of its numbers."""
-    made = np.zeros(768, np.float32)
-    made[[3, 90]] = np.cos(np.radians(angle[0])), np.sin(np.radians(angle[0]))
-    return made
+    created = np.zeros(768, np.float32)
+    created[[3, 90]] = np.cos(np.radians(angle[0])), np.sin(np.radians(angle[0]))
+    return created
 
 
 def hashes(*angles: float) -> dict[FaceKey, np.ndarray]:

@@ -34,19 +34,19 @@ def test_reads_overlap_although_one_thread_asks() -> None:
 
 
 def test_no_more_is_read_than_asked_for() -> None:
-    begun = []
-    asked = threading.Event()
+    started = []
+    requested = threading.Event()
 
     def note(path: Path) -> bytes:
-        begun.append(path)
-        if len(begun) == 4:
-            asked.set()
+        started.append(path)
+        if len(started) == 4:
+            requested.set()
         return b""
 
     with ReadAhead(note, PATHS, ahead=3) as read:
         read(PATHS[0])
-        assert asked.wait(TIMEOUT)
-    assert begun == PATHS[:4]
+        assert requested.wait(TIMEOUT)
+    assert started == PATHS[:4]
 
 
 def test_file_that_cannot_be_read_fails_alone() -> None:
@@ -64,10 +64,10 @@ def test_file_that_cannot_be_read_fails_alone() -> None:
 
 def test_files_asked_for_before_their_turn_are_not_read_again() -> None:
     """Else each would keep its content, and the place of a file that is needed, for good."""
-    begun, on_demand = [], []
+    started, on_demand = [], []
 
     def note(path: Path) -> bytes:
-        begun.append(path)
+        started.append(path)
         if threading.current_thread() is threading.main_thread():
             on_demand.append(path)
         return str(path).encode()
@@ -77,7 +77,7 @@ def test_files_asked_for_before_their_turn_are_not_read_again() -> None:
     with ReadAhead(note, PATHS, ahead=2) as read:
         assert [read(path) for path in order] == [str(path).encode() for path in order]
     assert on_demand == early
-    assert sorted(begun) == sorted(PATHS)
+    assert sorted(started) == sorted(PATHS)
 
 
 def test_file_out_of_order_or_unknown_is_read_when_asked_for() -> None:

@@ -33,15 +33,15 @@ def test_failure_does_not_stop_others(caplog: pytest.LogCaptureFixture) -> None:
 def test_excess_is_dropped_and_counted(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
     done: list[int] = []
-    begun, go = threading.Event(), threading.Event()
+    started, go = threading.Event(), threading.Event()
     work = BackgroundWork("test", limit=3)
 
     def hold() -> None:
-        begun.set()
+        started.set()
         go.wait(60)
 
     work.run(hold)
-    assert begun.wait(60)
+    assert started.wait(60)
     for number in range(10):
         work.run(lambda number=number: done.append(number))  # type: ignore[misc]
     work.finish(seconds=0.01)  # nothing ends: nobody waits for long

@@ -245,7 +245,7 @@ def test_memory_of_body_is_charged(app: Flask, budget: MemoryBudget, name: str) 
     finally:
         tracemalloc.stop()
         budget.release(charged)
-    most = budget.take_peak()
+    maximum = budget.take_peak()
     assert status < 500
-    assert peak <= most + SPARE
+    assert peak <= maximum + SPARE
     assert budget.in_use == 0

@@ -89,8 +89,8 @@ def test_separated_people_have_wide_intervals() -> None:
     assert accepted.low < 0.9
 
 
-@pytest.mark.parametrize(("people", "least"), [(30, 0.83), (10, 0.83)])
-def test_intervals_cover_true_rate(people: int, least: float) -> None:
+@pytest.mark.parametrize(("people", "minimum"), [(30, 0.83), (10, 0.83)])
+def test_intervals_cover_true_rate(people: int, minimum: float) -> None:
     """Coverage by simulation, with families and with people who are hard to recognize: pairs are far from independent.
 
     95 % are aimed at. Few people whose families decide everything are the hardest case; rare errors are covered more
@@ -104,7 +104,7 @@ def test_intervals_cover_true_rate(people: int, least: float) -> None:
             true = np.mean([getattr(each, kind)[threshold_bin(threshold)] for each in population])
             found = [rate_of(each, threshold) for each in samples]
             covered = np.mean([rate.low <= true <= rate.high for rate in found])
-            assert covered >= least, (kind, threshold, covered)
+            assert covered >= minimum, (kind, threshold, covered)
             # Not by being useless: on average much narrower than what nobody would have to measure.
             assert np.mean([rate.high - rate.low for rate in found]) < 0.6
     false_match = np.mean([each.false_match for each in population], axis=0)

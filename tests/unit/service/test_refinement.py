@@ -44,10 +44,10 @@ def rolls(monkeypatch: pytest.MonkeyPatch) -> Callable[[Score], list[float]]:
     """Replaces crops by a score; returns the rolls of all crops that were asked for."""
 
     def install(score: Score) -> list[float]:
-        asked: list[float] = []
+        requested: list[float] = []
 
         def look(pyramid: Pyramid, places: Places, *rest: object) -> Looks:
-            asked.extend(places.rolls.tolist())
+            requested.extend(places.rolls.tolist())
             pairs = zip(places.centers[:, 0], places.rolls, strict=True)
             scores = np.array([score(float(x), float(roll)) for x, roll in pairs], float)
             extents = np.repeat(places.sizes[:, None], 2, axis=1)
@@ -55,45 +55,45 @@ def rolls(monkeypatch: pytest.MonkeyPatch) -> Callable[[Score], list[float]]:
             return Looks(scores, places.centers, extents, np.zeros((count, 5, 2)), np.zeros(count))
 
         monkeypatch.setattr(refinement, "look", look)
-        return asked
+        return requested
 
     return install
 
 
 def test_confident_upright_face_takes_one_crop(rolls: Callable[[Score], list[float]]) -> None:
-    asked = rolls(lambda x, roll: 0.9)
+    requested = rolls(lambda x, roll: 0.9)
     places, scores = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
-    assert asked == [0]
+    assert requested == [0]
     assert (places.rolls.tolist(), scores.tolist()) == ([0], [0.9])
 
 
 def test_likely_face_is_tried_at_nearby_and_opposite_rolls(rolls: Callable[[Score], list[float]]) -> None:
-    asked = rolls(lambda x, roll: 0.92 if roll == 180 else 0.7)
+    requested = rolls(lambda x, roll: 0.92 if roll == 180 else 0.7)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9)), unused, SPEC, 0.3)
-    assert asked == [0, 0, 45, -45, 180]
+    assert requested == [0, 0, 45, -45, 180]
     assert places.rolls.tolist() == [180]
 
 
 def test_proposal_without_upright_face_is_tried_at_every_roll(rolls: Callable[[Score], list[float]]) -> None:
-    asked = rolls(lambda x, roll: 0.8 if roll == -90 else 0.0)
+    requested = rolls(lambda x, roll: 0.8 if roll == -90 else 0.0)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.4)), unused, SPEC, 0.3)
-    assert len(asked) == 9
+    assert len(requested) == 9
     assert places.rolls.tolist() == [-90]
 
 
 def test_weak_proposal_is_refined_on_request_only(rolls: Callable[[Score], list[float]]) -> None:
-    asked = rolls(lambda x, roll: 0.0)
+    requested = rolls(lambda x, roll: 0.0)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.2)), unused, SPEC, 0.3)
-    assert (asked, len(places)) == ([0], 0)
-    asked.clear()
+    assert (requested, len(places)) == ([0], 0)
+    requested.clear()
     refinement.probe(IMAGE, proposals((100, 0.2)), unused, SPEC, 0.1)
-    assert asked == [0, 0, 45, -45]
+    assert requested == [0, 0, 45, -45]
 
 
 def test_duplicate_proposals_are_refined_once(rolls: Callable[[Score], list[float]]) -> None:
-    asked = rolls(lambda x, roll: 0.7 if x < 110 else 0.6)
+    requested = rolls(lambda x, roll: 0.7 if x < 110 else 0.6)
     places, _ = refinement.probe(IMAGE, proposals((100, 0.9), (104, 0.8), (300, 0.5)), unused, SPEC, 0.3)
-    assert len(asked) == 3 + 2 * 4
+    assert len(requested) == 3 + 2 * 4
     assert len(places) == 2
 
 
@@ -145,12 +145,12 @@ def test_outlying_landmarks_move_proposal_little() -> None:
 def test_roll_is_refined_until_it_converges(
     monkeypatch: pytest.MonkeyPatch, start: float, changes: tuple[float, ...], measured: int
 ) -> None:
-    asked: list[float] = []
+    requested: list[float] = []
 
     def look_averaged(pyramid: Pyramid, places: Places, *rest: object) -> Looks:
-        asked.append(float(places.rolls[0]))
+        requested.append(float(places.rolls[0]))
         # A face turned by so much in the crop turns its landmarks by the detector's gain.
-        angle = np.radians(places.rolls[0] + SPEC.roll_gain * changes[len(asked) - 1])
+        angle = np.radians(places.rolls[0] + SPEC.roll_gain * changes[len(requested) - 1])
         turned = LANDMARKS @ np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
         return Looks(np.ones(1), places.centers, np.full((1, 2), 40.0), turned[None], np.zeros(1))
 
@@ -161,7 +161,7 @@ def test_roll_is_refined_until_it_converges(
         lambda landmarks: np.degrees(np.angle((landmarks[:, 1] - landmarks[:, 0]) @ (1, 1j))),
     )
     places = refinement.measure_roll(IMAGE, Places(np.zeros((1, 2)), np.full(1, 40.0), np.array([start])), unused, SPEC)
-    assert len(asked) == measured
+    assert len(requested) == measured
     assert places.rolls[0] == pytest.approx((start + sum(changes) + 180) % 360 - 180)
 
 

@@ -62,8 +62,8 @@ def search(views: Views, longest: int = LONGEST) -> tuple[Search, OrientedDetect
     def decode(reduce: Reduce) -> NDArray[np.uint8]:
         return np.zeros((longest * 2 // 3 // reduce, longest // reduce, 3), np.uint8)
 
-    made = Search(views, decode, longest, Wanted(0.6, 0.6, 100), {"decode": 0.0, "detect": 0.0})  # type: ignore[arg-type]
-    return made, made.faces()
+    created = Search(views, decode, longest, Wanted(0.6, 0.6, 100), {"decode": 0.0, "detect": 0.0})  # type: ignore[arg-type]
+    return created, created.faces()
 
 
 @pytest.mark.parametrize(
@@ -93,8 +93,8 @@ def test_no_finer_view_of_an_image_that_the_first_shows_in_full() -> None:
 
 def test_finer_view_adds_what_is_elsewhere_and_leaves_the_rest() -> None:
     unsure = {"upright": (400.0, 0.7), "turned": (400.0, 0.7)}
-    made, found = search(Views(**unsure, finer=(1600, 0.9)))
-    assert made.image.size[1] == LONGEST // 2  # fine enough for the finer view
+    created, found = search(Views(**unsure, finer=(1600, 0.9)))
+    assert created.image.size[1] == LONGEST // 2  # fine enough for the finer view
     centers = found.faces.boxes[:, 0] + found.faces.boxes[:, 2] / 2
     np.testing.assert_allclose(centers, [200, 800])
     _, same = search(Views(**unsure, finer=(410, 0.9)))
@@ -108,8 +108,8 @@ def test_face_that_only_a_finer_view_shows_needs_a_higher_score(score: float, fo
 
 def test_image_stays_as_it_was_where_a_finer_view_shows_nothing_new() -> None:
     for finer in ({}, {"finer": (410.0, 0.9)}):
-        made, _ = search(Views(upright=(400, 0.7), turned=(400, 0.7), **finer))
-        assert made.image.size[1] == LONGEST // 4
+        created, _ = search(Views(upright=(400, 0.7), turned=(400, 0.7), **finer))
+        assert created.image.size[1] == LONGEST // 4
 
 
 def test_small_face_is_decoded_finer() -> None:
@@ -117,8 +117,8 @@ def test_small_face_is_decoded_finer() -> None:
         def propose(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
             return face(300, 0.9, pyramid.size[1], 240)
 
-    made, found = search(Small())
-    assert made.image.size[1] == LONGEST // 2
+    created, found = search(Small())
+    assert created.image.size[1] == LONGEST // 2
     np.testing.assert_allclose(found.faces.boxes[0, 2], 120)
 
 

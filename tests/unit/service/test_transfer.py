@@ -27,13 +27,13 @@ def read(text: bytes) -> StoredFace | str:
 
 
 def test_exported_face_round_trips() -> None:
-    made = face("a", user="anna", external_image_id="x:1", created=NOW - timedelta(days=9000), confidence=0.5)
-    [(_, found)] = import_lines(export_lines([made], MODEL_VERSION), MODEL_VERSION)
+    created = face("a", user="anna", external_image_id="x:1", created=NOW - timedelta(days=9000), confidence=0.5)
+    [(_, found)] = import_lines(export_lines([created], MODEL_VERSION), MODEL_VERSION)
     assert isinstance(found, StoredFace)
-    assert (found.face_id, found.user_id, found.external_image_id) == (made.face_id, "anna", "x:1")
-    assert (found.created, found.source_key, found.confidence) == (made.created, made.source_key, 0.5)
-    assert found.vector is not None and made.vector is not None
-    np.testing.assert_allclose(found.vector[:128], made.vector, atol=1e-6)
+    assert (found.face_id, found.user_id, found.external_image_id) == (created.face_id, "anna", "x:1")
+    assert (found.created, found.source_key, found.confidence) == (created.created, created.source_key, 0.5)
+    assert found.vector is not None and created.vector is not None
+    np.testing.assert_allclose(found.vector[:128], created.vector, atol=1e-6)
 
 
 def test_future_date_does_not_extend_retention() -> None:

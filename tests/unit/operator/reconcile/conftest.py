@@ -11,6 +11,6 @@ from support.memory_world import MemoryWorld
 
 @pytest.fixture
 def world() -> Iterator[MemoryWorld]:
-    made = MemoryWorld()
-    yield made
-    made.loop.close()
+    created = MemoryWorld()
+    yield created
+    created.loop.close()

@@ -107,9 +107,9 @@ def test_update_frees_capacity_if_needed(world: MemoryWorld) -> None:
     assert live is not None
     # The new pod waits beside the old one.
     template = live["spec"]["template"]
-    told = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient cpu"}
+    reported = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "1 Insufficient cpu"}
     metadata = {"name": "faces-new", "namespace": NAMESPACE, **template["metadata"]}
-    waiting = {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending", "conditions": [told]}}
+    waiting = {"metadata": metadata, "spec": template["spec"], "status": {"phase": "Pending", "conditions": [reported]}}
     world.cluster.add(POD, waiting)
     status = {"replicas": 2, "updatedReplicas": 1, "readyReplicas": 1, "availableReplicas": 1}
     generation = live["metadata"]["generation"]

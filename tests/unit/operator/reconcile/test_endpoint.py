@@ -112,8 +112,8 @@ def test_deleted_gateway_makes_resource_unready(world: MemoryWorld) -> None:
     world.cluster.add(GATEWAY, {**gateway, **public, "status": {"addresses": [{"value": "192.0.2.9"}]}})
     world.create(accelerator=CPU, route={"host": "f.example.com", "gateway": {"parentRefs": [{"name": "public"}]}})
     world.eventually(lambda: world.child(HTTP_ROUTE), "the HTTPRoute exists")
-    told = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1}
-    parents = [{"parentRef": {"name": "public"}, "conditions": [told]}]
+    reported = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1}
+    parents = [{"parentRef": {"name": "public"}, "conditions": [reported]}]
     world.edit(HTTP_ROUTE, {"status": {"parents": parents}})
     becomes(world, "Deployed")
     world.cluster.remove(GATEWAY, NAMESPACE, "public")
@@ -132,8 +132,8 @@ def test_url_of_the_previous_route_stays_until_the_new_one_is_accepted(world: Me
     becomes(world, "RoutePending")
     assert world.child(INGRESS) is not None
     assert world.url() == "http://old.example.com/prod/face_comparison"
-    told = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1}
-    world.edit(HTTP_ROUTE, {"status": {"parents": [{"parentRef": {"name": "public"}, "conditions": [told]}]}})
+    reported = {"type": "Accepted", "status": "True", "reason": "Accepted", "message": "", "observedGeneration": 1}
+    world.edit(HTTP_ROUTE, {"status": {"parents": [{"parentRef": {"name": "public"}, "conditions": [reported]}]}})
     becomes(world, "Deployed")
     assert world.url() == "http://new.example.com/prod/face_comparison"
     world.change(route={"host": "newest.example.com", "gateway": None})

@@ -97,13 +97,13 @@ def test_gateway_changed_after_accepting(live: dict[str, Any], reason: str, word
 @pytest.mark.parametrize("missing", ["type", "status", "reason", "message"])
 @pytest.mark.parametrize("status", ["True", "False"])
 def test_incomplete_conditions_of_others_are_read(missing: str, status: str) -> None:
-    told = {"type": "Accepted", "status": status, "reason": "Because", "message": "of this"}
-    del told[missing]
+    reported = {"type": "Accepted", "status": status, "reason": "Because", "message": "of this"}
+    del reported[missing]
     live = http_route()
-    live["status"]["parents"][0]["conditions"] = [told]
+    live["status"]["parents"][0]["conditions"] = [reported]
     named = {"gateway": {"parentRefs": [{"name": "public"}]}}
-    bare = {"spec": {}, "status": {"addresses": [{"type": "IPAddress"}], "conditions": [told]}}
-    for public in (bare, {"spec": {}, "status": {"conditions": [told]}}):
+    bare = {"spec": {}, "status": {"addresses": [{"type": "IPAddress"}], "conditions": [reported]}}
+    for public in (bare, {"spec": {}, "status": {"conditions": [reported]}}):
         state = route_state(resource(host="f.example.com", **named), live, gateways(public))
         decisive = missing in ("reason", "message")
         assert state.admitted == (decisive and status == "True"), state

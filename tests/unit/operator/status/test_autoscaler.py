@@ -32,11 +32,11 @@ SCALERS: list[tuple[str, list[dict[str, str]], tuple[str, str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("told", "wanted"), [case[1:] for case in SCALERS], ids=[case[0] for case in SCALERS])
-def test_autoscaler_condition(told: list[dict[str, str]], wanted: tuple[str, str]) -> None:
-    observed = replace(SERVES, autoscaler={"status": {"conditions": told}})
+@pytest.mark.parametrize(("reported", "expected"), [case[1:] for case in SCALERS], ids=[case[0] for case in SCALERS])
+def test_autoscaler_condition(reported: list[dict[str, str]], expected: tuple[str, str]) -> None:
+    observed = replace(SERVES, autoscaler={"status": {"conditions": reported}})
     result = status(resource(autoscaling={}), observed, NOW)
-    assert conditions(result)["AutoscalerReady"] == wanted
+    assert conditions(result)["AutoscalerReady"] == expected
     assert conditions(result)["Ready"] == READY
 
 
@@ -48,11 +48,11 @@ def test_autoscaler_with_outdated_observation() -> None:
 
 
 def test_autoscaler_at_limit_is_reported() -> None:
-    told = [
+    reported = [
         {"type": "ScalingActive", "status": "True"},
         {"type": "ScalingLimited", "status": "True", "reason": "TooManyReplicas"},
     ]
-    observed = replace(SERVES, autoscaler={"status": {"conditions": told}})
+    observed = replace(SERVES, autoscaler={"status": {"conditions": reported}})
     result = status(resource(autoscaling={"maxReplicas": 3}), observed, NOW)
     (found,) = (each for each in result["conditions"] if each["type"] == "AutoscalerReady")
     assert (found["status"], found["reason"]) == ("True", "Scaling")

@@ -20,7 +20,7 @@ def test_model_version_is_kept_while_unreachable() -> None:
 
 
 @pytest.mark.parametrize(
-    ("answer", "ready", "told"),
+    ("answer", "ready", "reported"),
     [
         (None, ("False", "Deploying"), "prod"),
         (ProbeResult("unexpected", "it answers 404"), ("False", "Deploying"), "prod"),
@@ -29,7 +29,7 @@ def test_model_version_is_kept_while_unreachable() -> None:
     ],
 )
 def test_previous_url_is_reported_until_new_one_responds(
-    answer: ProbeResult | None, ready: tuple[str, str], told: str
+    answer: ProbeResult | None, ready: tuple[str, str], reported: str
 ) -> None:
     moved = msgspec.structs.replace(resource(written={"url": URL}, stage="v2"), routed=("v2", "prod"))
     route = RouteState(
@@ -37,7 +37,7 @@ def test_previous_url_is_reported_until_new_one_responds(
     )
     result = status(moved, Observed(route, deployment(), probe=answer), NOW)
     assert conditions(result)["Ready"] == ready
-    assert result["url"] == URL.replace("prod", told)
+    assert result["url"] == URL.replace("prod", reported)
 
 
 REFUSED = ProbeResult("unexpected", "it leads to the FaceComparison first", other="uid-2")

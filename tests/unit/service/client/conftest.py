@@ -53,5 +53,5 @@ def script() -> Iterator[Script]:
 
 @pytest.fixture
 def client(script: Script) -> Iterator[Client]:
-    with Client(script.url, timeout=30) as made:
-        yield made
+    with Client(script.url, timeout=30) as created:
+        yield created

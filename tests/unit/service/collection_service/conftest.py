@@ -12,6 +12,6 @@ from support.collection_bench import Bench
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Iterator[Bench]:
-    made = Bench(tmp_path)
-    yield made
-    made.service.close()
+    created = Bench(tmp_path)
+    yield created
+    created.service.close()

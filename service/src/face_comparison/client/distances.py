@@ -21,7 +21,7 @@ def distance(one: Any, other: Any) -> float:
     """
     versions = {face.face_model_version for face in (one, other) if isinstance(face, DetectedFace)}
     if len(versions) > 1:
-        raise ValueError(f"hashes of different models do not compare: {' and '.join(sorted(versions))}")
+        raise ValueError(f"hashes of different models cannot be compared: {' and '.join(sorted(versions))}")
     vectors = [np.asarray(getattr(face, "face_hash", face), np.float64) for face in (one, other)]
     for vector in vectors:
         if vector.ndim != 1 or vector.shape != vectors[0].shape:

@@ -148,11 +148,11 @@ class Fetcher:
             reason = error.verify_message.partition(",")[0].lower()
             raise UrlFetchFailed(f"the certificate of {server} is not trusted: {reason}") from None
         except ssl.SSLError:
-            raise UrlFetchFailed(f"no secure connection to {server} could be made") from None
+            raise UrlFetchFailed(f"a secure connection to {server} could not be established") from None
         except http.client.IncompleteRead:
             raise UrlFetchFailed("the image was cut off, or sent in malformed chunks") from None
         except (http.client.HTTPException, ValueError):  # ValueError: a negative chunk length
-            raise UrlFetchFailed(f"{server} gave no valid HTTP reply") from None
+            raise UrlFetchFailed(f"{server} did not send a valid HTTP response") from None
         except OSError as error:
             raise UrlFetchFailed(f"the connection to {server} broke: {_reason(error)}") from None
 

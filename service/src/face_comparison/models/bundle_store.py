@@ -165,7 +165,7 @@ def download_bundle(uri: str, into: Path, sha256: str | None = None) -> Bundle:
         except (UrlNotAllowed, UrlFetchFailed, UrlFetchTimeout) as error:
             raise ModelDownloadFailed(error.message) from error
         except OSError as error:  # a full disk
-            raise ModelDownloadFailed(f"{uri} could not be kept: {error.strerror}") from error
+            raise ModelDownloadFailed(f"{uri} could not be stored: {error.strerror}") from error
         bundle.open_bundle(temporary, sha256)
         shutil.rmtree(into, ignore_errors=True)
         temporary.replace(into)

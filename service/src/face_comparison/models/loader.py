@@ -31,7 +31,7 @@ def open_configured_bundle(settings: Settings, bundles: Path) -> Bundle:
         fetch = "face-comparison models fetch"
         if settings.bundle in bundle_store.known_manifests():
             fetch += f" {settings.bundle}"
-        raise InvalidBundle(f"there is no bundle in {folder}: `{fetch}` brings one, and --bundle names another")
+        raise InvalidBundle(f"there is no bundle in {folder}: `{fetch}` fetches one, and --bundle selects another")
     return bundle.open_bundle(folder)
 
 

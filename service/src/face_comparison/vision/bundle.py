@@ -325,7 +325,9 @@ def open_bundle(folder: Path, sha256: str | None = None) -> Bundle:
     manifest = parse_manifest(content, str(path))
     for network in (manifest.detector, manifest.embedder):
         if not network.sha256:
-            raise InvalidBundle(f"{path} has no sha256 of {network.file}: make a bundle of it by `models fetch`")
+            raise InvalidBundle(
+                f"{path} has no sha256 of {network.file}: run `face-comparison models fetch` to make a bundle of it"
+            )
         verify(folder / network.file, network.sha256)
     return Bundle(folder, manifest, digest)
 

@@ -130,7 +130,7 @@ def test_distance_matches_service() -> None:
         for version in ("m-1", "m-2")
     ]  # fmt: skip
     assert distance(faces[0], other) == pytest.approx(2**0.5)
-    with pytest.raises(ValueError, match="different models do not compare: m-1 and m-2"):
+    with pytest.raises(ValueError, match="different models cannot be compared: m-1 and m-2"):
         distance(*faces)
     with pytest.raises(ValueError, match="768 numbers"):
         distance(one, np.zeros((2, 768)))

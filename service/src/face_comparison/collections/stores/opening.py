@@ -58,7 +58,5 @@ def _directory(url: str) -> Path:
     """Returns the directory of `sqlite:DIRECTORY`, with `~` expanded, which a shell does not do after a colon."""
     name = url.removeprefix(SQLITE).removeprefix("//")
     if not name or name == ":memory:":
-        raise InvalidSettings(
-            "--collections must be sqlite:DIRECTORY, and the directory lasts: name one on a local disk"
-        )
+        raise InvalidSettings("--collections must be sqlite:DIRECTORY, with a persistent directory on a local disk")
     return Path(name).expanduser()

@@ -21,7 +21,7 @@ from concurrent.futures import ProcessPoolExecutor
 from importlib import resources
 from multiprocessing import get_context
 
-READY_SECONDS = 120
+READY_SECONDS = 300
 PROBE_PAUSE_SECONDS = 0.05
 REQUEST = b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 

@@ -12,7 +12,8 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from face_comparison.errors import Overloaded
-from face_comparison.serving.admission import Admission, Permit
+from face_comparison.serving.admission import Admission
+from face_comparison.serving.permit import Permit
 from support.rekognition_api import fault, photo
 from support.running import Running
 

@@ -13,8 +13,9 @@ import pytest
 
 from face_comparison.errors import BodyTooLarge, ClientDisconnected, DeadlineExceeded, Overloaded
 from face_comparison.server.shared_state import SharedWorkerState
-from face_comparison.serving.admission import MAX_RETRY_SECONDS, Admission, Caller, Permit
+from face_comparison.serving.admission import MAX_RETRY_SECONDS, Admission
 from face_comparison.serving.memory_budget import MemoryBudget
+from face_comparison.serving.permit import Caller, Permit
 
 LATER = 30.0
 

@@ -23,7 +23,7 @@ from face_comparison.errors import FaceComparisonError
 from face_comparison.image import MAX_SIDE
 from face_comparison.image.decode_cost import estimate_decode_bytes
 from face_comparison.observability import metrics
-from face_comparison.serving.admission import Permit
+from face_comparison.serving.permit import Permit
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, image_match, most_prominent_face
 from face_comparison.vision.types import Analysis, Face

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from face_comparison.errors import Overloaded
 
 if TYPE_CHECKING:
-    from face_comparison.serving.admission import Clock, Permit
+    from face_comparison.serving.admission import Clock
+    from face_comparison.serving.permit import Permit
 
 MIN_FETCH_SECONDS = 1.0
 """Minimum age at which a fetch is cancelled in favor of another one of the same caller."""

@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from face_comparison.serving.admission import Permit
     from face_comparison.serving.memory_budget import MemoryBudget
+    from face_comparison.serving.permit import Permit
 
 
 @dataclass(eq=False, slots=True)

@@ -15,7 +15,8 @@ from flask import Response, g, request
 from face_comparison import cancellation, errors, request_memory
 from face_comparison.observability import metrics
 from face_comparison.rekognition.signature import signer
-from face_comparison.serving.admission import Admission, Caller, Permit
+from face_comparison.serving.admission import Admission
+from face_comparison.serving.permit import Caller, Permit
 from face_comparison.settings import Settings
 from face_comparison.web import environ as environ_keys
 from face_comparison.web import request_body

@@ -5,8 +5,8 @@ from __future__ import annotations
 from flask import Flask, Response, g, request
 
 from face_comparison.api import responses as api
-from face_comparison.serving.admission import Permit
 from face_comparison.serving.face_service import FaceService
+from face_comparison.serving.permit import Permit
 from face_comparison.web import endpoint_description
 from face_comparison.web.endpoint import Endpoint
 from face_comparison.web.permissions import DETECT

@@ -12,8 +12,8 @@ from face_comparison.api.limits import MAX_FACES
 from face_comparison.collections.service import CollectionService
 from face_comparison.errors import FaceComparisonError, PackagesMissing
 from face_comparison.rekognition.faults import RekognitionFault, fault_of
-from face_comparison.serving.admission import Permit
 from face_comparison.serving.face_service import FaceService
+from face_comparison.serving.permit import Permit
 from face_comparison.web.collections.audit import audited, measured_search, note
 from face_comparison.web.endpoint import Endpoint
 from face_comparison.web.permissions import ADMIN, DETECT, ENROLL, ERASE, READ, SEARCH, Permission

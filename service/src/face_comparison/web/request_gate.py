@@ -18,7 +18,8 @@ from werkzeug.routing import Map
 from face_comparison.errors import FaceComparisonError, Forbidden, InvalidParameter, Overloaded, Unauthorized
 from face_comparison.observability import metrics
 from face_comparison.rekognition.signature import signer
-from face_comparison.serving.admission import Admission, Caller
+from face_comparison.serving.admission import Admission
+from face_comparison.serving.permit import Caller
 from face_comparison.serving.readiness import Readiness
 from face_comparison.web.auth import ApiKeys, FailureThrottle, Headers
 from face_comparison.web.request_body import declared_length, too_large

@@ -10,8 +10,8 @@ from flask import Response, g, request
 from face_comparison.api.responses import Response as ApiResponse
 from face_comparison.collections.probe import Probe
 from face_comparison.collections.service import CollectionService
-from face_comparison.serving.admission import Permit
 from face_comparison.serving.face_service import FaceService
+from face_comparison.serving.permit import Permit
 from face_comparison.web.collections.audit import audited, note
 from face_comparison.web.endpoint import Endpoint
 from face_comparison.web.permissions import Permission

@@ -9,7 +9,7 @@ from face_comparison.api.responses import Response as ApiResponse
 from face_comparison.collections.identifiers import check_face_id
 from face_comparison.collections.service import CollectionService
 from face_comparison.errors import FaceNotFound, NoFace
-from face_comparison.serving.admission import Permit
+from face_comparison.serving.permit import Permit
 from face_comparison.web.collections.audit import note
 from face_comparison.web.collections.base import CollectionRoutes, content_type
 from face_comparison.web.permissions import ENROLL, ERASE, READ

@@ -8,7 +8,7 @@ from face_comparison.api.limits import MAX_FACES
 from face_comparison.api.responses import Response as ApiResponse
 from face_comparison.collections.service import CollectionService
 from face_comparison.errors import NoFace
-from face_comparison.serving.admission import Permit
+from face_comparison.serving.permit import Permit
 from face_comparison.web.collections.audit import measured_search, note
 from face_comparison.web.collections.base import CollectionRoutes, content_type
 from face_comparison.web.permissions import SEARCH

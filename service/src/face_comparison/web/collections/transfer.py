@@ -9,7 +9,7 @@ from flask import Response
 
 from face_comparison.api.responses import Response as ApiResponse
 from face_comparison.collections.service import CollectionService
-from face_comparison.serving.admission import Permit
+from face_comparison.serving.permit import Permit
 from face_comparison.web.collections.audit import audited, note
 from face_comparison.web.collections.base import CollectionRoutes
 from face_comparison.web.permissions import ADMIN, ENROLL

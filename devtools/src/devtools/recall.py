@@ -23,6 +23,9 @@ from face_comparison.vision.types import Face
 RECORD = ROOT / "docs" / "data" / "recall.json"
 
 PORTRAITS = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "astronaut.png")
+HARD_PORTRAITS = ("tongue.jpg", "lenna.png")
+"""Portraits in which the detector finds the face with difficulty: one with the tongue out, one turned to the side."""
+
 CANVASES: Mapping[str, tuple[tuple[int, int], Sequence[int]]] = {
     "640x480": ((480, 640), (24, 28, 32, 40)),
     "1920x1080": ((1080, 1920), (40, 48, 60)),
@@ -61,11 +64,11 @@ def scenes(analyzer: Analyzer, kinds: Sequence[str] = ()) -> Iterator[Scene]:
         image = table if scale == 1 else cv2.resize(table, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
         places = tuple((*_center(face, scale), face.box.height * scale) for face in seated)
         yield Scene(kind, np.asarray(image, np.uint8), places)
-    for name in PORTRAITS:
+    for name in (*PORTRAITS, *HARD_PORTRAITS):
         photo, (face, *_) = _read(name), _faces(analyzer, name)
         for label, (size, heights) in CANVASES.items():
             for height in heights:
-                kind = f"{height} px in {label}"
+                kind = f"{height} px in {label}" + (", hard" if name in HARD_PORTRAITS else "")
                 if kinds and kind not in kinds:
                     continue
                 scale = height / face.box.height
@@ -107,7 +110,8 @@ def _read(name: str) -> NDArray[np.uint8]:
 
 
 def _faces(analyzer: Analyzer, name: str) -> tuple[Face, ...]:
-    return analyzer.analyze(samples.photographs(name)[name].read_bytes(), max_faces=len(samples.PEOPLE[name])).faces
+    people = (samples.PEOPLE | samples.FURTHER_PEOPLE)[name]
+    return analyzer.analyze(samples.photographs(name)[name].read_bytes(), max_faces=len(people)).faces
 
 
 def _center(face: Face, scale: float) -> tuple[float, float]:

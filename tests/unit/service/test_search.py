@@ -40,7 +40,16 @@ class Views:
     def propose(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
         return self._in("upright", pyramid)
 
-    def propose_turned(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
+    def worth_refining(
+        self, proposals: OrientedDetections, pyramid: Pyramid, minimum: float, longest: int
+    ) -> OrientedDetections:
+        return proposals
+
+    def propose_turned(
+        self, pyramid: Pyramid, minimum: float, longest: int, upright: OrientedDetections | None
+    ) -> OrientedDetections:
+        if upright is None:
+            self.looked.append("upright again")
         return self._in("turned", pyramid)
 
     def propose_finer(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
@@ -83,6 +92,16 @@ def test_further_views_are_looked_at_only_while_no_face_is_sure(
     _, found = search(views)
     assert views.looked == looked
     assert len(found) == min(len(faces), 1)
+
+
+def test_upright_view_is_looked_at_again_only_if_the_image_is_decoded_finer() -> None:
+    class Small(Views):
+        def propose(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
+            return face(300, 0.7, pyramid.size[1], 240)
+
+    views = Small()
+    search(views)
+    assert views.looked == ["upright again", "turned", "finer"]
 
 
 def test_no_finer_view_of_an_image_that_the_first_shows_in_full() -> None:

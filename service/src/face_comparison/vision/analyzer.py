@@ -162,15 +162,19 @@ class ImageAnalyzer:
             stages,
         )
         found = search.faces()
-        if not len(found):
-            return Analysis((), header.width, header.height, stages)
-        kept = most_prominent(found.faces, max_faces, self._model.sure_confidence)
-        found = found.at(np.sort(kept))
-        with timed(stages, "embed"):
-            embedded = self._recognizer.embed(search.image, found.faces.landmarks)
-        found = found.scaled(header.width / search.image.size[1])
-        faces = recognizer.faces(found, embedded, (header.height, header.width))
-        return Analysis(faces, header.width, header.height, stages)
+        while len(found):
+            kept = np.sort(most_prominent(found.faces, max_faces, self._model.sure_confidence))
+            shown = found.at(kept)
+            with timed(stages, "embed"):
+                embedded = self._recognizer.embed(search.image, shown.faces.landmarks)
+            confirmed = recognizer.confirmed(shown.faces.scores, embedded.lengths)
+            if len(confirmed) == len(shown):
+                shown = shown.scaled(header.width / search.image.size[1])
+                faces = recognizer.faces(shown, embedded, (header.height, header.width))
+                return Analysis(faces, header.width, header.height, stages)
+            # Others take the place of what is not a face.
+            found = found.at(np.setdiff1d(np.arange(len(found)), np.delete(kept, confirmed)))
+        return Analysis((), header.width, header.height, stages)
 
     def warm_up(self) -> None:
         """Runs every network on a built-in sample photograph. Any failure to do so is raised to the caller."""

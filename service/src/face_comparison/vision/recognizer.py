@@ -34,6 +34,20 @@ from face_comparison.vision.types import Box, Face
 MAX_PROPOSALS = 300
 """Maximum number of proposals that are refined. It bounds the time for an image of a repeating pattern."""
 
+FINER_MIN_PROPOSAL = 0.025
+"""Minimum score of a proposal in a finer view. Faces that no other view shows score 0.03 to 0.1 there, but above 0.8 on
+crops."""
+
+MAX_FINER_PROPOSALS = 64
+"""Maximum number of proposals of finer views that are refined."""
+
+MAX_FINER_CANDIDATES = 1000
+"""Maximum number of detections in finer views that are considered. In grainy images there are many thousands."""
+
+DOUBTLESS_SCORE, FACELESS_LENGTH = 0.85, 0.6
+"""A detection with a lower score is not a face if its embedding is also shorter than this (see `Embedded`). Sharp faces
+score at least 0.88, and no face that was recognized had an embedding shorter than 1."""
+
 ASPECTS = (0.6, 0.8, 1.0)
 """Shorter by longer side of the detector's inputs: 16:9 and 4:3 (each with some padding), and square.
 
@@ -56,12 +70,13 @@ class Embedded:
     Attributes:
         hashes: (K, HASH_SIZE) float32.
         aligned: (K, side, side, 3) uint8, the aligned faces that the embedder got.
-        distinct: (K,) whether a face shows enough features that distinguish people.
+        lengths: (K,) L2 norms of the embeddings before normalization, as multiples of the shortest one that
+            distinguishes people; infinity if that is not known.
     """
 
     hashes: NDArray[np.float32]
     aligned: NDArray[np.uint8]
-    distinct: NDArray[np.bool_]
+    lengths: NDArray[np.float32]
 
 
 class Recognizer:
@@ -101,17 +116,30 @@ class Recognizer:
         """Returns proposals in pixels of the image, by descending score; boxes may extend beyond the edges.
 
         The minimum score is low (the manifest's `min_proposal`, or `minimum` if that is lower), because small faces
-        score low in a shrunken view. So do a few things that are not faces; `refine` separates them. A larger face,
-        which a crop would not show in more detail than the view, must score MIN_CROP_SCORE already here.
+        score low in a shrunken view. So do a few things that are not faces; `refine` separates them.
 
         Args:
             pyramid: The image.
             minimum: Minimum score of the requested faces, 0-1.
             longest: Longer side of the full-size image in pixels, before reduced-size decoding.
         """
-        found = self._propose(pyramid, minimum, longest, 0)
+        return OrientedDetections.of(self._propose(pyramid, minimum, longest, 0))
+
+    def worth_refining(
+        self, proposals: OrientedDetections, pyramid: Pyramid, minimum: float, longest: int
+    ) -> OrientedDetections:
+        """Returns the proposals of `propose` that may be faces if the image is upright.
+
+        A larger face, which a crop would not show in more detail than the view, must score MIN_CROP_SCORE in the view.
+
+        Args:
+            proposals: The proposals.
+            pyramid: As for `propose`.
+            minimum: As for `propose`.
+            longest: As for `propose`.
+        """
         scale = min(1.0, self.view_side(longest) / max(pyramid.size))
-        return OrientedDetections.of(self._worth_a_crop(found, scale, minimum).at(np.s_[:MAX_PROPOSALS]))
+        return OrientedDetections.of(self._worth_a_crop(proposals.faces, scale, minimum).at(np.s_[:MAX_PROPOSALS]))
 
     def refine(
         self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, count: int, *, turned: bool = False
@@ -144,11 +172,21 @@ class Recognizer:
         """Returns the rolls (K,), in degrees, of the sure faces."""
         return found.rolls[found.faces.scores >= self._manifest.detector.sure_confidence]
 
-    def propose_turned(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
-        """Like `propose`, but in four views of the image, one for each quarter turn including the upright one."""
-        parts = [
+    def propose_turned(
+        self, pyramid: Pyramid, minimum: float, longest: int, upright: OrientedDetections | None = None
+    ) -> OrientedDetections:
+        """Like `propose`, but in four views of the image, one for each quarter turn including the upright one.
+
+        Args:
+            pyramid: As for `propose`.
+            minimum: As for `propose`.
+            longest: As for `propose`.
+            upright: What `propose` returned for the same image; None to compute it.
+        """
+        parts = [self.propose(pyramid, minimum, longest) if upright is None else upright]
+        parts += [
             OrientedDetections.of(self._propose(pyramid, minimum, longest, quarters), roll)
-            for quarters, roll in QUARTERS
+            for quarters, roll in QUARTERS[1:]
         ]
         found = OrientedDetections.concatenate(parts)
         return found.at(np.argsort(-found.faces.scores, kind="stable")[:MAX_PROPOSALS])
@@ -159,13 +197,14 @@ class Recognizer:
         return math.ceil(side / part)
 
     def propose_finer(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
-        """Like `propose`, but in views with about twice the resolution."""
+        """Like `propose`, but in views with about twice the resolution, and with a lower minimum score."""
         spec = self._manifest.detector
         height, width = pyramid.size
         part, side = views.finer(longest, spec.sides)
         shown = views.parts(height, width) if part < 1 else [(0, 0, width, height)]
         found = concatenate([self._detect_in_part(pyramid, each, side, minimum) for each in shown])
-        return OrientedDetections.of(found.at(non_max_suppression(found, spec.nms_iou_threshold)[:MAX_PROPOSALS]))
+        found = found.at(np.argsort(-found.scores, kind="stable")[:MAX_FINER_CANDIDATES])
+        return OrientedDetections.of(found.at(non_max_suppression(found, spec.nms_iou_threshold)[:MAX_FINER_PROPOSALS]))
 
     def propose_tilted(self, pyramid: Pyramid, minimum: float, longest: int, roll: float) -> OrientedDetections:
         """Like `propose`, but in a view of the image in which heads of this roll (degrees) are upright."""
@@ -194,8 +233,9 @@ class Recognizer:
         (embeddings,) = self._embedder.run(aligned)
         if not np.isfinite(embeddings).all():
             raise RuntimeError("the embedder's numbers are not finite")
-        distinct = np.linalg.norm(embeddings, axis=1) >= self._manifest.embedder.min_norm
-        return Embedded(hashes(embeddings), aligned, distinct)
+        norms, shortest = np.linalg.norm(embeddings, axis=1), self._manifest.embedder.min_norm
+        lengths = norms / np.float32(shortest) if shortest else np.full_like(norms, np.inf)
+        return Embedded(hashes(embeddings), aligned, lengths)
 
     def _propose(self, pyramid: Pyramid, minimum: float, longest: int, quarters: int) -> Detections:
         spec = self._manifest.detector
@@ -237,7 +277,7 @@ class Recognizer:
     ) -> Detections:
         left, top = part[:2]
         view, scale = views.draw(pyramid.part(*part), side, 1.0)
-        lowest = min(self._manifest.detector.min_proposal, minimum)
+        lowest = min(FINER_MIN_PROPOSAL, minimum)
         canvas = views.pad(view, side, self._aspects)
         found = self._detect_on(canvas, lowest, lambda found: found.scaled(1 / scale).shifted(left, top))
         return self._worth_a_crop(found, scale, minimum)
@@ -272,11 +312,23 @@ def faces(found: OrientedDetections, embedded: Embedded, size: tuple[int, int]) 
     def face(index: int) -> Face:
         left, top, width, height = found.faces.boxes[index].tolist()
         box, landmarks = Box(left, top, width, height), found.faces.landmarks[index]
-        spread, distinct = float(found.spreads[index]), bool(embedded.distinct[index])
+        spread, distinct = float(found.spreads[index]), bool(embedded.lengths[index] >= 1)
         measured = quality.assess(embedded.aligned[index], box, landmarks, spread, size, distinct=distinct)
         return Face(box, float(found.faces.scores[index]), landmarks, measured, embedded.hashes[index])
 
     return tuple(face(index) for index in np.argsort(-found.faces.scores, kind="stable"))
+
+
+def confirmed(scores: NDArray[np.float32], lengths: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Returns the indices of the detections that at least one of the networks takes for a face.
+
+    An embedder, which was trained on faces alone, gives short vectors to what is not a face.
+
+    Args:
+        scores: (K,) of the detector, 0-1.
+        lengths: (K,) See `Embedded`.
+    """
+    return np.flatnonzero((scores >= DOUBTLESS_SCORE) | (lengths >= FACELESS_LENGTH))
 
 
 def view_shapes(manifest: Manifest, batches: Sequence[int], aspects: Sequence[float] = ASPECTS) -> list[Shape]:

@@ -82,6 +82,7 @@ class Search:
         if self._wanted.minimum < self._wanted.usual:
             with timed(self._stages, "detect"):
                 proposals = self._recognizer.propose(self.image, self._wanted.minimum, self._longest)
+                proposals = self._worth_refining(proposals, self._wanted.minimum)
                 weaker = proposals.at(elsewhere(proposals.faces, found.faces))
                 more = self._refine(weaker, self._wanted.minimum, turned=False)
             found = self._recognizer.merged(found, more.at(elsewhere(more.faces, found.faces)))  # crops move to faces
@@ -96,11 +97,13 @@ class Search:
         """
         recognizer, minimum, longest = self._recognizer, self._wanted.usual, self._longest
         with timed(self._stages, "detect"):
-            proposals = recognizer.propose(self.image, minimum, longest)
+            image, upright = self.image, recognizer.propose(self.image, minimum, longest)
+            proposals = self._worth_refining(upright, minimum)
         found, seen = self._refined(proposals, turned=False), [0.0]
         if not len(recognizer.sure_rolls(found)):
             with timed(self._stages, "detect"):
-                proposals = recognizer.propose_turned(self.image, minimum, longest)
+                known = upright if self.image is image else None
+                proposals = recognizer.propose_turned(self.image, minimum, longest, known)
             found, seen = self._refined(proposals, turned=True), [roll for _, roll in QUARTERS]
         if not len(recognizer.sure_rolls(found)) and longest > recognizer.view_side(longest):
             found = self._with_finer(found)
@@ -113,6 +116,9 @@ class Search:
             found = self._with_more(found, proposals, minimum)
             seen.append(roll)
         return found
+
+    def _worth_refining(self, proposals: OrientedDetections, minimum: float) -> OrientedDetections:
+        return self._recognizer.worth_refining(proposals, self.image, minimum, self._longest)
 
     def _with_finer(self, found: OrientedDetections) -> OrientedDetections:
         """Returns the faces plus those elsewhere that only a finer view shows; if there are none, keeps the image.

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from face_comparison.vision.batching import Direct, Gathered, plan_exact, plan_padded
+from face_comparison.vision.batching import DirectRunner, MicroBatcher, plan_exact, plan_padded
 
 SIZES = (1, 2, 4, 8)
 
@@ -51,7 +51,7 @@ def test_padding_saves_batches() -> None:
     assert plan_exact(7, SIZES) == [(0, 4), (4, 2), (6, 1)]
 
 
-@pytest.mark.parametrize("kind", [Direct, Gathered])
+@pytest.mark.parametrize("kind", [DirectRunner, MicroBatcher])
 @pytest.mark.parametrize("count", [1, 3, 8, 19])
 def test_results_keep_order_of_images(kind: type, count: int) -> None:
     sizes: list[int] = []
@@ -63,7 +63,7 @@ def test_results_keep_order_of_images(kind: type, count: int) -> None:
 
 def test_images_arriving_during_batch_share_next_one() -> None:
     network, sizes = Sums(), list[int]()
-    gathered = Gathered(network, SIZES, sizes.append)
+    gathered = MicroBatcher(network, SIZES, sizes.append)
     network.open.clear()
     results: dict[int, float] = {}
     threads = [
@@ -84,7 +84,7 @@ def test_images_arriving_during_batch_share_next_one() -> None:
 
 
 def test_images_of_different_sizes_never_share_batch() -> None:
-    gathered = Gathered(Sums(), SIZES, lambda size: None)
+    gathered = MicroBatcher(Sums(), SIZES, lambda size: None)
     results: dict[tuple[int, int], np.ndarray] = {}
 
     def ask(index: int, side: int) -> None:
@@ -101,7 +101,7 @@ def test_images_of_different_sizes_never_share_batch() -> None:
 
 
 def test_failed_batch_fails_only_its_requests() -> None:
-    gathered = Gathered(Sums(), SIZES, lambda size: None)
+    gathered = MicroBatcher(Sums(), SIZES, lambda size: None)
     with pytest.raises(RuntimeError, match="this size breaks"):
         gathered.run(images(1, 1, side=13))
     assert gathered.run(images(1, 1))[0][0] == 27

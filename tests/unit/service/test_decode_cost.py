@@ -142,7 +142,7 @@ _SEARCH = (
     + """
 import numpy as np
 from face_comparison.vision.detections import Detections, OrientedDetections
-from face_comparison.vision.search import Search, Wanted
+from face_comparison.vision.search import Search, SearchCriteria
 
 class Everywhere:
     '''Draws a crop from every level, and finds nothing.'''
@@ -172,7 +172,7 @@ Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
 stages = dict(decode=0.0, detect=0.0)
 Search(
     Everywhere(), lambda reduce: image.decode(data, header, reduce), max(header.width, header.height),
-    Wanted(0.6, 0.6, 9), stages,
+    SearchCriteria(0.6, 0.6, 9), stages,
 ).faces()
 print(status("VmHWM") - before)
 """

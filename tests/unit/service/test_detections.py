@@ -3,7 +3,7 @@ import numpy as np
 from face_comparison.vision.detections import (
     Candidates,
     Detections,
-    elsewhere,
+    find_elsewhere,
     iou,
     merge_at_center,
     most_prominent,
@@ -86,6 +86,6 @@ def test_detections_within_known_faces_are_dropped() -> None:
 
     known = of((100, 100, 50, 60), (300, 100, 40, 40))
     seen = of((90, 90, 70, 70), (300, 300, 40, 40), (124, 0, 50, 200), (140, 100, 50, 60))
-    assert elsewhere(seen, known).tolist() == [1, 3]
-    assert elsewhere(seen, of()).tolist() == [0, 1, 2, 3]
-    assert elsewhere(of(), known).tolist() == []
+    assert find_elsewhere(seen, known).tolist() == [1, 3]
+    assert find_elsewhere(seen, of()).tolist() == [0, 1, 2, 3]
+    assert find_elsewhere(of(), known).tolist() == []

@@ -109,8 +109,8 @@ LANDMARKS = np.array([[-9, -12], [9, -12], [0, 0], [-8, 10], [8, 10]], np.float3
 
 def steadied(box: tuple[float, float, float, float], landmarks: np.ndarray) -> Places:
     faces = Detections(np.array([box], np.float32), np.ones(1, np.float32), landmarks[None].astype(np.float32))
-    places = refinement.proposed_places(OrientedDetections.of(faces))
-    return refinement.steadied_places(places, faces.landmarks, SPEC.box_per_spread)
+    places = refinement.place_proposals(OrientedDetections.of(faces))
+    return refinement.steady_places(places, faces.landmarks, SPEC.box_per_spread)
 
 
 def test_proposal_is_centered_on_landmarks() -> None:

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from face_comparison.image import Reduce
 from face_comparison.vision.detections import Detections, OrientedDetections
 from face_comparison.vision.pyramid import Pyramid
-from face_comparison.vision.search import Search, Wanted
+from face_comparison.vision.search import Search, SearchCriteria
 
 LONGEST = 2400
 SIDE, FINER_SIDE = 600, 1000
@@ -71,7 +71,8 @@ def search(views: Views, longest: int = LONGEST) -> tuple[Search, OrientedDetect
     def decode(reduce: Reduce) -> NDArray[np.uint8]:
         return np.zeros((longest * 2 // 3 // reduce, longest // reduce, 3), np.uint8)
 
-    created = Search(views, decode, longest, Wanted(0.6, 0.6, 100), {"decode": 0.0, "detect": 0.0})  # type: ignore[arg-type]
+    criteria = SearchCriteria(0.6, 0.6, 100)
+    created = Search(views, decode, longest, criteria, {"decode": 0.0, "detect": 0.0})  # type: ignore[arg-type]
     return created, created.faces()
 
 
@@ -150,6 +151,6 @@ def test_image_that_is_decoded_whole_is_decoded_once() -> None:
         return np.zeros((LONGEST * 2 // 3, LONGEST, 3), np.uint8)
 
     views = Views(finer=(300, 0.9))
-    Search(views, decode, LONGEST, Wanted(0.6, 0.6, 100), {"decode": 0.0, "detect": 0.0}).faces()  # type: ignore[arg-type]
+    Search(views, decode, LONGEST, SearchCriteria(0.6, 0.6, 100), {"decode": 0.0, "detect": 0.0}).faces()  # type: ignore[arg-type]
     assert views.looked == ["upright", "turned", "finer"]
     assert len(decoded) == 1

@@ -25,13 +25,13 @@ from face_comparison.engines import Engine, Session, Shape
 from face_comparison.image import MAX_SIDE, Header, Reduce, decode, read_header
 from face_comparison.vision import recognizer
 from face_comparison.vision.alignment import template
-from face_comparison.vision.batching import Direct, Gathered
+from face_comparison.vision.batching import DirectRunner, MicroBatcher
 from face_comparison.vision.bundle import Bundle, Comparison, Review, Strangers
 from face_comparison.vision.detections import most_prominent
 from face_comparison.vision.matching import Calibration
 from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import Recognizer
-from face_comparison.vision.search import Search, Wanted, timed
+from face_comparison.vision.search import Search, SearchCriteria, timed
 from face_comparison.vision.types import Analysis
 
 
@@ -158,7 +158,7 @@ class ImageAnalyzer:
             self._recognizer,
             partial(self._decode, data, header),
             max(header.width, header.height),
-            Wanted(minimum, self._model.min_confidence, max_faces),
+            SearchCriteria(minimum, self._model.min_confidence, max_faces),
             stages,
         )
         found = search.faces()
@@ -271,14 +271,14 @@ def assemble_analyzer(  # noqa: PLR0913 (as above)
         licences=tuple(sorted({manifest.detector.licence, manifest.embedder.licence})),
         embedding_width=manifest.embedder.width,
     )
-    batched = Gathered if engine.device == "cuda" else Direct
+    batched = MicroBatcher if engine.device == "cuda" else DirectRunner
     built = Recognizer(
         manifest,
         batched(proposing, buckets.views, partial(on_batch, "detector")),
         batched(refining, buckets.crops, partial(on_batch, "detector")),
         batched(embedder, buckets.faces, partial(on_batch, "embedder")),
         buckets.aspects,
-        rechecking and Direct(rechecking, (1,), partial(on_batch, "detector")),
+        rechecking and DirectRunner(rechecking, (1,), partial(on_batch, "detector")),
     )
     return ImageAnalyzer(model, built, max_side=max_side, decode=decode)
 

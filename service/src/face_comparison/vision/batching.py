@@ -1,8 +1,8 @@
 """Runs any number of images through a network that is loaded for a few batch sizes.
 
-`Direct` is for CPUs, where each request's images run on one core. `Gathered` is for accelerators, where a batch with
-images from several requests takes little longer than a single image. It does dynamic micro-batching: images that arrive
-while a batch runs form the next batch, so no image waits for a batch to fill.
+`DirectRunner` is for CPUs, where each request's images run on one core. `MicroBatcher` is for accelerators, where a
+batch with images from several requests takes little longer than a single image. It does dynamic micro-batching: images
+that arrive while a batch runs form the next batch, so no image waits for a batch to fill.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def plan_padded(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
     return batches
 
 
-class Direct:
+class DirectRunner:
     """Runs batches immediately in the calling thread, without padding, which on a CPU costs as much as real images.
 
     Args:
@@ -73,11 +73,11 @@ class Direct:
         return parts[0] if len(parts) == 1 else [np.concatenate(outputs) for outputs in zip(*parts, strict=True)]
 
 
-class _Padding(Direct):
+class _Padding(DirectRunner):
     plan = staticmethod(plan_padded)
 
 
-class Gathered:
+class MicroBatcher:
     """Dynamic micro-batching: a single thread runs all waiting images of the same size together, with padding."""
 
     def __init__(self, session: Session, sizes: Sequence[int], observe: Callable[[int], None]) -> None:
@@ -87,7 +87,7 @@ class Gathered:
         threading.Thread(target=self._work, name="batches", daemon=True).start()
 
     def run(self, images: NDArray[np.uint8]) -> Outputs:
-        """Like `Direct.run`, but blocks until the batching thread has run the images."""
+        """Like `DirectRunner.run`, but blocks until the batching thread has run the images."""
         cancellation.check()
         done: Future[Outputs] = Future()
         self._waiting.put((images, done))

@@ -123,7 +123,7 @@ def most_prominent(detections: Detections, count: int, sure_confidence: float) -
     return np.lexsort((-areas, detections.scores < sure_confidence))[:count]
 
 
-def elsewhere(detections: Detections, known: Detections) -> NDArray[np.intp]:
+def find_elsewhere(detections: Detections, known: Detections) -> NDArray[np.intp]:
     """Returns the indices of the detections whose centers lie in none of the known boxes."""
     centers = detections.boxes[:, None, :2] + detections.boxes[:, None, 2:] / 2
     start, size = known.boxes[None, :, :2], known.boxes[None, :, 2:]

@@ -161,11 +161,11 @@ def probe(
         spec: The refinement parameters of the bundle's detector.
         search_score: See `Criteria`.
     """
-    places = proposed_places(proposals)
-    stabilized = steadied_places(places, proposals.faces.landmarks, spec.box_per_spread)
+    places = place_proposals(proposals)
+    stabilized = steady_places(places, proposals.faces.landmarks, spec.box_per_spread)
     first = look(pyramid, stabilized, spec.probe_room, spec.probe_side, detect, COARSE)
     evidence = np.maximum(first.scores, proposals.faces.scores)
-    unique = distinct(Places(first.centers, first.sizes, places.rolls), evidence)
+    unique = select_distinct(Places(first.centers, first.sizes, places.rolls), evidence)
     doubtful = unique[(first.scores[unique] < spec.upright_score) & (evidence[unique] >= search_score)][:MAX_SEARCHED]
     turns = [
         OPPOSITE if first.scores[index] >= LIKELY_SCORE else TURNS if evidence[index] >= MIN_CROP_SCORE else NEIGHBORS
@@ -186,17 +186,17 @@ def probe(
         np.concatenate([tried.sizes, first.sizes[unique]])[best],
         np.concatenate([rolls, places.rolls[unique]])[best],
     )
-    unique = distinct(found, scores[best])
+    unique = select_distinct(found, scores[best])
     return found.at(unique), scores[best][unique]
 
 
-def proposed_places(proposals: OrientedDetections) -> Places:
+def place_proposals(proposals: OrientedDetections) -> Places:
     """Returns the places of the proposals, from their boxes."""
     boxes = proposals.faces.boxes.astype(np.float64)
     return Places(boxes[:, :2] + boxes[:, 2:] / 2, np.maximum(boxes[:, 2:].max(axis=1), 1.0), proposals.rolls)
 
 
-def steadied_places(places: Places, landmarks: NDArray[np.float32], box_per_spread: float) -> Places:
+def steady_places(places: Places, landmarks: NDArray[np.float32], box_per_spread: float) -> Places:
     """Returns the places according to the landmarks (K, 5, 2) of the proposals, kept near those of the boxes.
 
     In bfloat16, each number is off by up to 0.4 %. The error averages out over the ten coordinates of the landmarks, so
@@ -212,7 +212,7 @@ def steadied_places(places: Places, landmarks: NDArray[np.float32], box_per_spre
     )
 
 
-def distinct(places: Places, scores: NDArray[np.floating]) -> NDArray[np.intp]:
+def select_distinct(places: Places, scores: NDArray[np.floating]) -> NDArray[np.intp]:
     """Returns the indices of the places that are not the same face as a better one, by descending score."""
     half = places.sizes[:, None] / 2
     boxes = np.concatenate([places.centers - half, 2 * half, 2 * half], axis=1).astype(np.float32)

@@ -13,7 +13,7 @@ import numpy as np
 from face_comparison.vision.bundle import Refinement
 from face_comparison.vision.crops import COARSE, MIN_CROP_SCORE, snap
 from face_comparison.vision.detections import Detections, OrientedDetections, iou
-from face_comparison.vision.refinement import proposed_places, steadied_places
+from face_comparison.vision.refinement import place_proposals, steady_places
 
 PLACE_ERROR = 0.02
 """Maximum error of a place, in cells of the grid of the first crops."""
@@ -34,7 +34,7 @@ def is_sensitive_to_rounding(found: Detections, spec: Refinement, iou_threshold:
     found = found.at(np.flatnonzero(found.scores >= MIN_CROP_SCORE))
     if not len(found):
         return False
-    places = steadied_places(proposed_places(OrientedDetections.of(found)), found.landmarks, spec.box_per_spread)
+    places = steady_places(place_proposals(OrientedDetections.of(found)), found.landmarks, spec.box_per_spread)
     lengths, centers, inside = snap(places.sizes * spec.probe_room, places.centers, np.zeros(len(places)), COARSE)
     crops = np.column_stack([lengths, centers])
     order = np.argsort(-found.scores)

@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.image import Reduce
-from face_comparison.vision.detections import Detections, OrientedDetections, elsewhere
+from face_comparison.vision.detections import Detections, OrientedDetections, find_elsewhere
 from face_comparison.vision.orientation import MOST_TILTED_VIEWS, next_view
 from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import QUARTERS, Recognizer
 
-SMALLEST_FACE = 112.0
+MIN_FACE_PIXELS = 112.0
 """Shorter side of a face, in pixels of the decoded image, above which a finer image adds nothing: the inputs of the
 networks show faces at about this size at most."""
 
@@ -29,7 +29,7 @@ REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class SearchCriteria:
     """Which faces to return.
 
     Attributes:
@@ -55,7 +55,7 @@ class Search:
         recognizer: Recognizer,
         decode: Callable[[Reduce], NDArray[np.uint8]],
         longest: int,
-        wanted: Wanted,
+        criteria: SearchCriteria,
         stages: dict[str, float],
     ) -> None:
         """Decodes the image, no finer than the views need.
@@ -64,11 +64,11 @@ class Search:
             recognizer: Finds faces.
             decode: Returns the image at 1/reduce of its sides, or finer.
             longest: Longer side of the full-size image, in pixels.
-            wanted: Which faces to return.
+            criteria: Which faces to return.
             stages: Seconds per phase; the times of `decode` and `detect` are added to it.
         """
         self._recognizer, self._decode, self._longest = recognizer, decode, longest
-        self._wanted, self._stages = wanted, stages
+        self._criteria, self._stages = criteria, stages
         self._reduce = reduction(longest, recognizer.view_side(longest))
         self.image = self._decoded()
 
@@ -79,14 +79,15 @@ class Search:
         does not depend on the requested minimum. Weaker faces are searched for afterwards, where no face was found.
         """
         found = self._usual_faces()
-        if self._wanted.minimum < self._wanted.usual:
+        if self._criteria.minimum < self._criteria.usual:
             with timed(self._stages, "detect"):
-                proposals = self._recognizer.propose(self.image, self._wanted.minimum, self._longest)
-                proposals = self._worth_refining(proposals, self._wanted.minimum)
-                weaker = proposals.at(elsewhere(proposals.faces, found.faces))
-                more = self._refine(weaker, self._wanted.minimum, turned=False)
-            found = self._recognizer.merged(found, more.at(elsewhere(more.faces, found.faces)))  # crops move to faces
-        return found.at(np.flatnonzero(found.faces.scores >= self._wanted.minimum))
+                proposals = self._recognizer.propose(self.image, self._criteria.minimum, self._longest)
+                proposals = self._worth_refining(proposals, self._criteria.minimum)
+                weaker = proposals.at(find_elsewhere(proposals.faces, found.faces))
+                more = self._refine(weaker, self._criteria.minimum, turned=False)
+            more = more.at(find_elsewhere(more.faces, found.faces))  # crops move to faces
+            found = self._recognizer.merged(found, more)
+        return found.at(np.flatnonzero(found.faces.scores >= self._criteria.minimum))
 
     def _usual_faces(self) -> OrientedDetections:
         """Returns the faces with at least the usual score, by descending score.
@@ -95,7 +96,7 @@ class Search:
         sure face, in finer views. If a face is tilted far from every view, a view is added in which it is upright,
         because other faces are often tilted the same way.
         """
-        recognizer, minimum, longest = self._recognizer, self._wanted.usual, self._longest
+        recognizer, minimum, longest = self._recognizer, self._criteria.usual, self._longest
         with timed(self._stages, "detect"):
             image, upright = self.image, recognizer.propose(self.image, minimum, longest)
             proposals = self._worth_refining(upright, minimum)
@@ -128,7 +129,7 @@ class Search:
         coarse = self.image, self._reduce
         self._decode_at_least(reduction(self._longest, self._recognizer.finer_side(self._longest)))
         with timed(self._stages, "detect"):
-            proposals = self._recognizer.propose_finer(self.image, self._wanted.usual, self._longest)
+            proposals = self._recognizer.propose_finer(self.image, self._criteria.usual, self._longest)
         both = self._with_more(found.scaled(self.image.size[1] / coarse[0].size[1]), proposals, FINER_SCORE)
         if len(both) > len(found):
             return both
@@ -140,13 +141,13 @@ class Search:
     ) -> OrientedDetections:
         """Returns the faces plus those among the proposals that are elsewhere and have at least this score."""
         width = self.image.size[1]
-        more = self._refined(proposals.at(elsewhere(proposals.faces, found.faces)), turned=False)
+        more = self._refined(proposals.at(find_elsewhere(proposals.faces, found.faces)), turned=False)
         more = more.at(np.flatnonzero(more.faces.scores >= minimum))
         return self._recognizer.merged(found.scaled(self.image.size[1] / width), more)
 
     def _refined(self, proposals: OrientedDetections, *, turned: bool) -> OrientedDetections:
         """Returns the faces among the proposals, refined on an image that is fine enough for all of them."""
-        minimum, width = self._wanted.usual, self.image.size[1]
+        minimum, width = self._criteria.usual, self.image.size[1]
         # Decode a finer image first if a proposal that already scores as a face is small, and again if only the crops
         # showed that a small proposal is a face.
         self._decode_finer(proposals.faces.at(np.flatnonzero(proposals.faces.scores >= minimum)))
@@ -159,7 +160,7 @@ class Search:
                 return proposals
 
     def _refine(self, proposals: OrientedDetections, minimum: float, *, turned: bool) -> OrientedDetections:
-        return self._recognizer.refine(self.image, proposals, minimum, self._wanted.count, turned=turned)
+        return self._recognizer.refine(self.image, proposals, minimum, self._criteria.count, turned=turned)
 
     def _decode_finer(self, faces: Detections) -> bool:
         """Decodes a finer image if these faces need one; returns whether it did."""
@@ -196,7 +197,7 @@ def finer_reduction(face: float, reduce: Reduce) -> Reduce:
         face: Shorter side of the face, in pixels of the image decoded at `reduce`.
         reduce: The current reduction; the result is not coarser.
     """
-    return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= SMALLEST_FACE * finer), 1)
+    return next((finer for finer in REDUCTIONS if finer <= reduce and face * reduce >= MIN_FACE_PIXELS * finer), 1)
 
 
 def smallest(detections: Detections) -> float:

@@ -11,14 +11,20 @@ from pathlib import Path
 
 import pytest
 
+from face_comparison.cpus import available_cpus
+from face_comparison.engines.openvino import copies_for
 from support.hostile import MIB
 from support.served import Served, serving, serving_models
 
 SLOTS, QUEUE = 2, 8
 
-MODEL_SERVICE_BYTES = 1152 * MIB
 MODEL_SERVICE_SLOTS = 8
 """As on a node of eight cores, of which each would decode one image if only slots counted."""
+
+_COPY_BYTES = 264 * MIB
+_MORE_COPIES = max(copies_for(MODEL_SERVICE_SLOTS, available_cpus()) - 2, 0)
+MODEL_SERVICE_BYTES = 1152 * MIB + _MORE_COPIES * _COPY_BYTES
+"""Room for the networks, in as many copies as this machine's cores need, and for one image."""
 
 
 @pytest.fixture(scope="module")

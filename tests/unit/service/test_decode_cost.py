@@ -157,6 +157,8 @@ class Everywhere:
             Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
         )
     propose_turned = propose_finer = propose
+    def worth_refining(self, proposals, *_):
+        return proposals
     def refine(self, pyramid, proposals, *_, turned):
         return proposals
     def sure_rolls(self, found):

@@ -122,6 +122,21 @@ def test_results_are_sorted_filtered_and_downloaded(
     assert len(json.loads(Path(waiting.value.path()).read_text())["Targets"]) == 3
 
 
+def test_largest_faces_come_first_on_request(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    page = explorer.page
+    faces = detect(explorer.service, photographs["table.jpg"])["Faces"]
+    by_size = sorted(faces, key=lambda face: -face["Quality"]["FaceSize"])  # type: ignore[index]
+    assert by_size != faces
+    explorer.choose(photographs["table.jpg"])
+    expect(explorer.faces).to_have_count(6)
+    page.get_by_label("Sort", exact=True).select_option(label="largest first")
+    shown = page.locator(".shot img").first.bounding_box()
+    assert shown is not None
+    boxes = [page.locator(".box").nth(i).bounding_box() for i in range(6)]
+    lefts = [(box["x"] - shown["x"]) / shown["width"] for box in boxes if box is not None]
+    assert lefts == pytest.approx([face["BoundingBox"]["Left"] for face in by_size], abs=0.02)  # type: ignore[index]
+
+
 def test_faces_are_sorted_and_downloaded(explorer: Explorer, photographs: dict[str, Path]) -> None:
     page = explorer.page
     explorer.choose(photographs["table.jpg"])

@@ -22,7 +22,6 @@ from devtools.local_cluster.images import AUTHORITIES
 
 HERE = Path(__file__).resolve().parent
 BUILD_SECONDS = 900
-CONTROL_GROUP = "face-comparison-docker"
 
 
 class DebianUnavailable(Exception):
@@ -67,6 +66,11 @@ class Machine:
     processes: Processes
     shares_network: bool
 
+    @property
+    def control_group(self) -> str:
+        """The cgroup of its containers, of its own: machines may run at the same time, and each removes its group."""
+        return f"face-comparison-docker-{self.pid}"
+
     def command(self, shell: str, folder: str = "/root", environment: Mapping[str, str] | None = None) -> list[str]:
         """Returns the command that runs a line of bash in the machine, without this process's environment."""
         settings = {"HOME": "/root", "PATH": "/root/.local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
@@ -84,7 +88,7 @@ class Machine:
         On a machine that shares this machine's network, it leaves that network's interfaces, firewall, and forwarding
         unchanged; containers there have either this network or none.
         """
-        options = [f"--cgroup-parent=/{CONTROL_GROUP}", "--exec-opt", "native.cgroupdriver=cgroupfs"]
+        options = [f"--cgroup-parent=/{self.control_group}", "--exec-opt", "native.cgroupdriver=cgroupfs"]
         if self.shares_network:
             options += ["--bridge=none", "--iptables=false", "--ip6tables=false", "--ip-forward=false"]
         self.processes.start("dockerd", self.command(f"exec dockerd {' '.join(options)}"))
@@ -118,11 +122,12 @@ def machine(state: Path, mounts: Mapping[str, Path], network: bool) -> Iterator[
     holder = ["unshare", *namespaces, "--fork", "--kill-child", "--propagation=private", "--"]
     with Processes(state / "logs") as processes:
         outer = processes.start("machine", [*holder, "bash", HERE / "start.sh", base, state])
+        created = Machine(_first_process(outer, processes), state, processes, network)
         try:
-            yield Machine(_first_process(outer, processes), state, processes, network)
+            yield created
         finally:
             processes.kill("machine")  # kills all processes of the machine as well
-            _remove_groups()
+            _remove_group(created.control_group)
 
 
 def _first_process(outer: int, processes: Processes) -> int:
@@ -135,7 +140,7 @@ def _first_process(outer: int, processes: Processes) -> int:
     raise DebianUnavailable(f"it does not start:\n{processes.log('machine').read_text()[-2000:]}")
 
 
-def _remove_groups() -> None:
+def _remove_group(name: str) -> None:
     for _ in attempts(20):
-        if not cgroups.remove(CONTROL_GROUP):
+        if not cgroups.remove(name):
             return

@@ -10,6 +10,7 @@ import pytest
 
 from devtools.postgres import PostgresServer, running_postgres
 from face_comparison.collections.stores import Store, open_store
+from support.vectors import collection
 
 KINDS = ("sqlite", "postgresql")
 _numbers = itertools.count()
@@ -56,3 +57,9 @@ def store(opened: Callable[..., Store]) -> Store:
 @pytest.fixture
 def other(opened: Callable[..., Store]) -> Store:
     return opened()
+
+
+@pytest.fixture
+def staff(store: Store) -> Store:
+    store.create_collection(collection())
+    return store

@@ -1,0 +1,1 @@
+"""The operator's latency and cost, measured on a real control plane."""

@@ -23,7 +23,8 @@ from devtools.k8s import programs
 from devtools.k8s.processes import Processes
 from devtools.k8s.programs import PartUnavailable
 from devtools.local_cluster import config, images, install
-from devtools.local_cluster.node import Node, NodeFailed
+from devtools.local_cluster.commands import NodeFailed
+from devtools.local_cluster.node import Node
 from support.product import IMAGE, KEYS, S3_PORT, WEB_PORT, Product
 
 if TYPE_CHECKING:

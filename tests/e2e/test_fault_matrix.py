@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from devtools.k8s.controlplane import attempts
-from devtools.local_cluster.node import NodeFailed
+from devtools.local_cluster.commands import NodeFailed
 from face_comparison_operator.api_resources import DEPLOYMENT, POD, RESOURCE, SERVICE
 from support.fault_matrix import IN_CI, ROWS
 from support.faults import Row, filled

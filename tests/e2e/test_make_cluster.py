@@ -17,7 +17,8 @@ import pytest
 from devtools.k8s.controlplane import attempts
 from devtools.local_cluster import __main__ as program
 from devtools.local_cluster import images
-from devtools.local_cluster.node import Node, NodeFailed
+from devtools.local_cluster.commands import NodeFailed
+from devtools.local_cluster.node import Node
 from support.traces import in_network, traces
 
 pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import urllib3
 
-from devtools.local_cluster.node import NodeFailed
+from devtools.local_cluster.commands import NodeFailed
 from face_comparison_operator.api_resources import DEPLOYMENT, RESOURCE
 from face_comparison_operator.pod_diagnostics import is_ready, template_of
 from face_comparison_operator.resource import IDENTITY_HEADER, TEMPLATE_ANNOTATION

@@ -22,7 +22,8 @@ from devtools.k8s.link import relay_command
 from devtools.k8s.ports import free_ports
 from devtools.k8s.processes import Processes
 from devtools.local_cluster import config
-from devtools.local_cluster.node import Node, NodeFailed
+from devtools.local_cluster.commands import NodeFailed
+from devtools.local_cluster.node import Node
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,

@@ -9,7 +9,8 @@ import yaml
 
 from devtools.local_cluster import cgroups, config, images
 from devtools.local_cluster.__main__ import shorten
-from devtools.local_cluster.node import Node, NodeFailed
+from devtools.local_cluster.commands import NodeFailed
+from devtools.local_cluster.node import Node
 
 
 @pytest.fixture

@@ -26,8 +26,8 @@ from devtools import ROOT
 from devtools.k8s import programs
 from devtools.k8s.controlplane import attempts
 from devtools.local_cluster import images, install
-from devtools.local_cluster import node as nodes
-from devtools.local_cluster.node import NAME, Node, NodeFailed
+from devtools.local_cluster.commands import NodeFailed, run
+from devtools.local_cluster.node import NAME, Node
 
 SAMPLE = ROOT / "manifests" / "samples" / "cpu.yaml"
 IMAGE = ROOT / "service" / "src" / "face_comparison" / "sample.jpg"
@@ -95,7 +95,7 @@ def up_current(registry: str, say: Steps) -> None:
 
 def _run_here(*command: str | Path) -> str:
     words = [str(word) for word in command]
-    return nodes.run(words, " ".join(words), None, 400)
+    return run(words, " ".join(words), None, 400)
 
 
 def apply_sample(run: Run, say: Steps) -> str:

@@ -1,6 +1,6 @@
 """The configuration files of the node's programs, with the reason for each setting.
 
-Nothing here touches the machine; `node.py` writes the files and starts the programs.
+Nothing here touches the machine; `files.py` writes the files, and `node.py` starts the programs.
 """
 
 from __future__ import annotations

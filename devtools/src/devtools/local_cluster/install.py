@@ -12,8 +12,9 @@ from filelock import FileLock
 from devtools import ROOT
 from devtools.k8s import programs
 from devtools.local_cluster import addons, images
-from devtools.local_cluster import node as nodes
-from devtools.local_cluster.node import Node, NodeFailed
+from devtools.local_cluster.commands import NodeFailed, run
+from devtools.local_cluster.node import PROGRAMS, Node
+from devtools.local_cluster.requirements import missing
 
 CHART = ROOT / "charts" / "face-comparison"
 RELEASE = "face-comparison"
@@ -29,10 +30,10 @@ def prepare(say: Say) -> list[images.Image]:
     Raises NodeFailed if this machine cannot run a node.
     """
     install_packages(say)
-    if reason := nodes.missing() or images.missing():
+    if reason := missing() or images.missing():
         raise NodeFailed(reason)
     say("building the programs, if needed (about ten minutes the first time)")
-    for name in (*nodes.PROGRAMS, "coredns", "metrics-server", "traefik", "helm"):
+    for name in (*PROGRAMS, "coredns", "metrics-server", "traefik", "helm"):
         programs.binary(name)
     return [images.pause(), *(images.build(target, say) for target in ("service", "operator"))]
 
@@ -40,9 +41,9 @@ def prepare(say: Say) -> list[images.Image]:
 def install_packages(say: Say) -> None:
     """Installs the packages of a node and its container images, if they are missing and it is permitted."""
     with FileLock(programs.cache().parent / "packages.lock", timeout=2 * PACKAGES_SECONDS):
-        if (nodes.missing() or images.missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
+        if (missing() or images.missing()) and os.geteuid() == 0 and shutil.which("apt-get"):
             say("installing packages: container runtime, network plugins, image builder")
-            nodes.run(["bash", str(Path(__file__).with_name("packages.sh"))], "packages.sh", None, PACKAGES_SECONDS)
+            run(["bash", str(Path(__file__).with_name("packages.sh"))], "packages.sh", None, PACKAGES_SECONDS)
 
 
 def start(node: Node, wanted: list[images.Image], say: Say) -> None:

@@ -17,7 +17,8 @@ from filelock import FileLock
 
 from devtools.k8s import programs
 from devtools.local_cluster import addons, config
-from devtools.local_cluster.node import Node, run
+from devtools.local_cluster.commands import run
+from devtools.local_cluster.node import Node
 
 NAMESPACE = "keda"
 PROMETHEUS_PORT = 9090

@@ -10,19 +10,18 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from devtools.k8s import flags, programs
-from devtools.k8s.certificates import Authority, key_pair
-from devtools.k8s.controlplane import attempts, write_kubeconfig
+from devtools.k8s import programs
+from devtools.k8s.controlplane import attempts
 from devtools.k8s.processes import Processes
-from devtools.local_cluster import cgroups, config
+from devtools.local_cluster import cgroups, command_lines, config, files
+from devtools.local_cluster.commands import NodeFailed, kill, run
+from devtools.local_cluster.requirements import missing
 
 NAME = "face-comparison"
 NAMESPACES = ("--net", "--mount", "--pid", "--ipc", "--uts")
@@ -31,23 +30,6 @@ PROGRAMS = (
     *("containerd", "containerd-shim-runc-v2", "ctr", "kubelet", "kube-proxy", "pause"),
 )
 START_SECONDS = 120.0
-TOOLS = {"unshare": "util-linux", "nsenter": "util-linux", "ip": "iproute2", "nft": "nftables", "runc": "runc"}
-TOOLS |= {"sysctl": "procps"}
-TOOLS |= {"iptables": "iptables", "ipset": "ipset"}  # used by network plugins, and by `policies.py` to make rules
-
-
-class NodeFailed(Exception):
-    """The node cannot be started or used; the message says why and where its logs are."""
-
-
-def missing() -> str:
-    """Returns what this machine lacks to run a node; empty if it lacks nothing."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        return "a node needs root on Linux"
-    absent = sorted({package for tool, package in TOOLS.items() if not shutil.which(tool)})
-    if not any(Path(folder, "bridge").exists() for folder in ("/usr/lib/cni", "/opt/cni/bin")):
-        absent.append("containernetworking-plugins")
-    return f"a node needs the packages {', '.join(absent)}" if absent else ""
 
 
 class Node:
@@ -103,13 +85,13 @@ class Node:
         self._end()  # a node whose start was interrupted is incomplete
         for name in PROGRAMS:
             programs.binary(name)  # before anything starts: a build may take longer than the startup timeout
-        self._clean()
-        self._write_files()
+        files.clean(self.layout)
+        files.write(self.layout, self.name)
         cgroups.make(self.name)
         try:
             progress("making the namespaces")
             self._make_namespaces(programs.binary("pause"))
-            for name in self._control_plane():
+            for name in command_lines.control_plane(self.layout, self.audit_log):
                 self.start_program(name)
                 if name == "kube-apiserver":
                     self.start_program("containerd")
@@ -133,7 +115,7 @@ class Node:
         Raises NodeFailed if some of them remain.
         """
         self._end()
-        self._clean()
+        files.clean(self.layout)
 
     def purge(self) -> None:
         """Removes every file of a stopped node, including imported container images."""
@@ -157,7 +139,7 @@ class Node:
 
     def start_program(self, name: str) -> None:
         """Starts one Kubernetes program by name, for the first time or after `stop_program`."""
-        self.spawn(name, [programs.binary(name), *(self._control_plane() | self._node_programs())[name]])
+        self.spawn(name, [programs.binary(name), *self._command_lines()[name]])
 
     def runs(self, name: str) -> bool:
         """Returns whether the program `name` was started and is still running."""
@@ -173,7 +155,7 @@ class Node:
         # The started process is nsenter; the program is its child.
         inner = [int(pid) for pid in Path(f"/proc/{outer}/task/{outer}/children").read_text().split()]
         for pid in inner:
-            _kill(pid)
+            kill(pid)
         for _ in attempts(20):
             if not any(Path(f"/proc/{pid}").exists() for pid in inner):
                 return
@@ -215,14 +197,18 @@ class Node:
         """A file that exists once the node has been Ready."""
         return self.layout.state / "complete"
 
+    def _command_lines(self) -> dict[str, list[str]]:
+        control_plane = command_lines.control_plane(self.layout, self.audit_log)
+        return control_plane | command_lines.node_programs(self.layout, self.name)
+
     def _answers(self) -> bool:
         return "ok" in self.kubectl("get", "--raw=/readyz")
 
     def _end(self) -> None:
         if pid := self.pid:
             for client in self._clients(pid):
-                _kill(client)
-            _kill(pid)
+                kill(client)
+            kill(pid)
             for _ in attempts(20):
                 if not Path(f"/proc/{pid}").exists():
                     break
@@ -287,106 +273,3 @@ class Node:
             except OSError:
                 continue  # it has exited in the meantime
         return found
-
-    def _clean(self) -> None:
-        # containerd's folder keeps the container images; all other files of an earlier run would be misleading.
-        state = self.layout.state
-        for path in state.iterdir() if state.exists() else ():
-            if path.name != "containerd":
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-
-    def _write_files(self) -> None:
-        for folder in ("etcd", "kubelet", "containerd", "logs", "pids", "config/cni"):
-            (self.layout.state / folder).mkdir(parents=True, exist_ok=True)
-        runc = Path(shutil.which("runc", path="/usr/local/sbin:/usr/sbin:/usr/bin") or "runc")
-        for name, content in config.files(self.layout, self.name, runc).items():
-            (self.layout.config / name).write_text(content)
-        authority = Authority(self.layout.pki)
-        service_names = [f"kubernetes{end}" for end in ("", ".default", ".default.svc", ".default.svc.cluster.local")]
-        api_names = ["localhost", *service_names, "127.0.0.1", config.ADDRESS, config.API_SERVICE]
-        authority.sign("apiserver", "kube-apiserver", hosts=api_names)
-        authority.sign("kubelet-client", "kube-apiserver", "system:masters")
-        Authority(self.layout.pki, "front-proxy-ca").sign("front-proxy", "front-proxy")
-        key_pair(self.layout.pki, "service-accounts")
-        users = {
-            "admin": ("admin", "system:masters", ()),
-            "controllers": ("system:kube-controller-manager", "", ()),
-            "scheduler": ("system:kube-scheduler", "", ()),
-            "kubelet": (f"system:node:{self.name}", "system:nodes", (self.name, config.ADDRESS, "127.0.0.1")),
-            "proxy": ("system:kube-proxy", "", ()),
-        }
-        for user, (common_name, group, hosts) in users.items():
-            certificate, key = authority.sign(user, common_name, group, hosts)
-            server = f"https://127.0.0.1:{config.API_PORT}"
-            write_kubeconfig(self.layout.kubeconfig(user), server, authority.certificate, certificate, key)
-
-    def _control_plane(self) -> dict[str, list[str]]:
-        """Returns the arguments of each program, in the order of startup."""
-        pki, configuration = self.layout.pki, self.layout.config
-        return {
-            "etcd": flags.etcd(self.layout.state / "etcd", client_port=2379, peer_port=2380),
-            "kube-apiserver": [
-                *flags.api_server(
-                    pki, config.API_PORT, 2379, config.SERVICES, configuration / "audit.json", self.audit_log
-                ),
-                f"--advertise-address={config.ADDRESS}",
-                "--authorization-mode=Node,RBAC",
-                # The second, as on OpenShift: blocking an owner's deletion needs a separate permission.
-                "--enable-admission-plugins=NodeRestriction,OwnerReferencesPermissionEnforcement",
-                f"--kubelet-client-certificate={pki}/kubelet-client.crt",
-                f"--kubelet-client-key={pki}/kubelet-client.key",
-                f"--kubelet-certificate-authority={pki}/ca.crt",
-                "--kubelet-preferred-address-types=InternalIP",
-                # For the metrics API, which another program serves behind this one.
-                f"--requestheader-client-ca-file={pki}/front-proxy-ca.crt",
-                "--requestheader-allowed-names=front-proxy",
-                "--requestheader-username-headers=X-Remote-User",
-                "--requestheader-group-headers=X-Remote-Group",
-                "--requestheader-extra-headers-prefix=X-Remote-Extra-",
-                f"--proxy-client-cert-file={pki}/front-proxy.crt",
-                f"--proxy-client-key-file={pki}/front-proxy.key",
-                "--enable-aggregator-routing=true",
-            ],
-            "kube-controller-manager": [
-                *flags.controller_manager(pki, self.layout.kubeconfig("controllers")),
-                # An autoscaler that reacts within seconds instead of minutes.
-                "--horizontal-pod-autoscaler-sync-period=5s",
-                "--horizontal-pod-autoscaler-initial-readiness-delay=5s",
-                "--horizontal-pod-autoscaler-cpu-initialization-period=10s",
-                "--horizontal-pod-autoscaler-downscale-stabilization=10s",
-            ],
-            "kube-scheduler": flags.scheduler(pki, self.layout.kubeconfig("scheduler")),
-        }
-
-    def _node_programs(self) -> dict[str, list[str]]:
-        return {
-            "containerd": [f"--config={self.layout.config}/containerd.toml"],
-            "kubelet": [
-                f"--kubeconfig={self.layout.kubeconfig('kubelet')}",
-                f"--config={self.layout.config}/kubelet.yaml",
-                f"--hostname-override={self.name}",
-                f"--node-ip={config.ADDRESS}",
-                "--housekeeping-interval=5s",
-            ],
-            "kube-proxy": [f"--config={self.layout.config}/proxy.yaml"],
-        }
-
-
-def run(
-    command: Sequence[str], name: str, stdin: str | None, seconds: float, environment: dict[str, str] | None = None
-) -> str:
-    """Returns a command's output; raises NodeFailed with its name and the end of its output, or on a timeout."""
-    try:
-        result = subprocess.run(
-            command, input=stdin, capture_output=True, text=True, timeout=seconds, check=False, env=environment
-        )
-    except subprocess.TimeoutExpired:
-        raise NodeFailed(f"{name} did not exit within {seconds:.0f} s") from None
-    if result.returncode:
-        raise NodeFailed(f"{name}: {(result.stderr or result.stdout).strip()[-2000:]}")
-    return result.stdout
-
-
-def _kill(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGKILL)

@@ -16,7 +16,7 @@ from devtools.k8s.api import Faces, until
 from devtools.k8s.certificates import self_signed
 from face_comparison_operator.api_resources import DEPLOYMENT, INGRESS
 from face_comparison_operator.resource import IDENTITY_HEADER
-from support.reported_reasons import reasons_told
+from support.reported_reasons import reported_reasons
 from support.server_thread import in_thread
 
 pytestmark = pytest.mark.cluster
@@ -140,12 +140,12 @@ def test_only_responding_resource_of_a_shared_url_is_ready(faces: Faces) -> None
 def test_brief_router_delay_is_not_reported(faces: Faces) -> None:
     with answering(200, {"FaceModelVersion": "test-7"}) as server:
         server.first = [(503, {}), (404, {})]
-        made = faces.create("faces", accelerator=CPU, route={"host": "faces.example.com"})
-        server.identity = made["metadata"]["uid"]
+        created = faces.create("faces", accelerator=CPU, route={"host": "faces.example.com"})
+        server.identity = created["metadata"]["uid"]
         faces.publish("faces", port=server.server_port)
         faces.wait_for("faces", "Deployed")
         assert server.first == []
-        assert "EndpointUnreachable" not in reasons_told(faces)
+        assert "EndpointUnreachable" not in reported_reasons(faces)
 
 
 def test_url_moves_to_new_stage_once_it_responds(faces: Faces) -> None:
@@ -164,12 +164,12 @@ def test_url_moves_to_new_stage_once_it_responds(faces: Faces) -> None:
         server.reply = (404, {"message": "no such route"})
         faces.change("faces", stage="v2")
         until(paths, ["/v2", "/prod"].__eq__, "the route leads to both")
-        told = until(
+        condition = until(
             lambda: faces.condition("faces"),
             lambda ready: "the previous URL is still serving" in ready["message"],
             "it says that the new URL does not answer yet",
         )
-        assert (told["reason"], told["status"]) == ("Deploying", "False")
+        assert (condition["reason"], condition["status"]) == ("Deploying", "False")
         assert faces.get("faces")["status"]["url"] == former
 
         server.reply = (200, {"FaceModelVersion": "test-7"})

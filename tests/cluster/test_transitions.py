@@ -8,7 +8,7 @@ import pytest
 
 from devtools.k8s.api import Faces, until
 from devtools.k8s.controlplane import ControlPlane
-from support.reported_reasons import reasons_told
+from support.reported_reasons import reported_reasons
 
 pytestmark = pytest.mark.cluster
 
@@ -19,12 +19,12 @@ def test_restart_by_kubectl_is_no_transition(faces: Faces, control_plane: Contro
     """Pods of the same version replace each other; the URL serves the current spec all the while."""
     faces.deploy("faces", accelerator=CPU)
     first = faces.pod_of("faces")["metadata"]["uid"]
-    before = reasons_told(faces)
+    before = reported_reasons(faces)
     control_plane.kubectl("rollout", "restart", "deployment/faces", f"--namespace={faces.namespace}")
     until(lambda: {each["metadata"]["uid"] for each in faces.pods()}, lambda uids: first not in uids, "the pod is new")
     faces.change("faces", replicas=0)  # the next transition, before which all others are reported
     faces.wait_for("faces", "ScaledToZero")
-    until(lambda: reasons_told(faces), [*before, "ScaledToZero"].__eq__, "no transition but the last is reported")
+    until(lambda: reported_reasons(faces), [*before, "ScaledToZero"].__eq__, "no transition but the last is reported")
 
 
 def test_each_transition_has_one_event(faces: Faces) -> None:
@@ -32,7 +32,9 @@ def test_each_transition_has_one_event(faces: Faces) -> None:
     faces.change("faces", replicas=0)
     faces.wait_for("faces", "ScaledToZero")
     found = until(
-        lambda: reasons_told(faces), lambda reasons: reasons[-1:] == ["ScaledToZero"], "the last transition is reported"
+        lambda: reported_reasons(faces),
+        lambda reasons: reasons[-1:] == ["ScaledToZero"],
+        "the last transition is reported",
     )
     found = [reason for reason in found if reason != "AddressPending"]  # where publishing the address took longer
     assert [reason for reason in found if reason in ("Deploying", "Deployed", "ScaledToZero")] == found

@@ -86,8 +86,8 @@ def test_deleted_face_is_not_found(staff: Store, other: Store) -> None:
     missing = str(uuid4())
     receipt, deleted = staff.delete_faces("staff", [created[0].face_id, missing], erasure())
     assert (receipt.faces, deleted) == (1, [created[0].face_id])
-    [left] = nearest(other, vector_of("a"))
-    assert left.face.face_id == created[1].face_id
+    [neighbor] = nearest(other, vector_of("a"))
+    assert neighbor.face.face_id == created[1].face_id
     assert other.get_collection("staff").faces == 1
 
 

@@ -25,14 +25,14 @@ class PhotographAnalyzer(FakeAnalyzer):
 
 
 def run(*arguments: str, stdin: bytes | None = None, **environ: str) -> Result:
-    ended = CliRunner().invoke(main, arguments, input=stdin, env=environ)
-    assert ended.exception is None or isinstance(ended.exception, SystemExit), ended.exception
-    return ended
+    result = CliRunner().invoke(main, arguments, input=stdin, env=environ)
+    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
+    return result
 
 
-def lines(ended: Result) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in ended.stdout.splitlines()]
+def lines(result: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in result.stdout.splitlines()]
 
 
-def names(ended: Result) -> list[str]:
-    return [line["Image"] for line in lines(ended)]
+def names(result: Result) -> list[str]:
+    return [line["Image"] for line in lines(result)]

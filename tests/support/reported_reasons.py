@@ -6,7 +6,7 @@ from devtools.k8s.api import Faces
 from face_comparison_operator.api_resources import EVENT
 
 
-def reasons_told(faces: Faces) -> list[str]:
+def reported_reasons(faces: Faces) -> list[str]:
     """Returns the reasons of the events about resources here, in order."""
     found = [
         each for each in faces.api.all(EVENT, faces.namespace) if each["involvedObject"]["kind"] == "FaceComparison"

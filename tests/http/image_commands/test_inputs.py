@@ -29,22 +29,22 @@ from support.servers import Server, redirect, reply
 )
 def test_detect_accepts_all_kinds_of_input(here: Path, arguments: list[str], expected: list[str]) -> None:
     (here / "list").write_text("anna.jpg\n\nphotos/deep\r\n")
-    ended = run("detect", *arguments, stdin=photograph("anna"))
-    assert (ended.exit_code, names(ended)) == (0, expected)
+    result = run("detect", *arguments, stdin=photograph("anna"))
+    assert (result.exit_code, names(result)) == (0, expected)
 
 
 def test_detect_reads_list_from_stdin(here: Path) -> None:
-    ended = run("detect", "--files-from", "-", stdin=b"photos/deep/bert.jpg\nanna.jpg")
-    assert (ended.exit_code, names(ended)) == (0, ["photos/deep/bert.jpg", "anna.jpg"])
+    result = run("detect", "--files-from", "-", stdin=b"photos/deep/bert.jpg\nanna.jpg")
+    assert (result.exit_code, names(result)) == (0, ["photos/deep/bert.jpg", "anna.jpg"])
 
 
 def test_files_that_are_not_images_are_reported(here: Path) -> None:
     for number in range(7):
         (here / "photos" / f"x{number}.txt").touch()
-    ended = run("detect", "photos")
-    assert ended.exit_code == 0
+    result = run("detect", "photos")
+    assert result.exit_code == 0
     named = ", ".join(f"photos/{name}.txt" for name in ("notes", "x0", "x1", "x2", "x3"))
-    assert ended.stderr == f"8 files are not images: {named} and 3 more\n"
+    assert result.stderr == f"8 files are not images: {named} and 3 more\n"
 
 
 @pytest.mark.parametrize("shape", ["[a]*.jpg", "*.jpg", "what?.jpg"])
@@ -74,10 +74,10 @@ def test_unusable_images_are_reported_and_skipped(
     (here / "empty").mkdir()
     (here / "notes.jpg").write_text("no image")
     (here / "damaged.jpg").write_bytes(b"corrupt")
-    ended = run("detect", argument, "anna.jpg")
-    assert (ended.exit_code, names(ended)) == (2, ["anna.jpg"])
-    assert ended.stderr.startswith(f"{name}: {code}: {message}")
-    assert len(ended.stderr.splitlines()) == 1
+    result = run("detect", argument, "anna.jpg")
+    assert (result.exit_code, names(result)) == (2, ["anna.jpg"])
+    assert result.stderr.startswith(f"{name}: {code}: {message}")
+    assert len(result.stderr.splitlines()) == 1
     compared = run("compare", "anna.jpg", argument, "photos/anna2.jpg", "--json")
     assert compared.exit_code == 2
     first, second = json.loads(compared.stdout)["Targets"]
@@ -89,9 +89,9 @@ def test_unusable_images_are_reported_and_skipped(
 
 
 def test_source_without_face_is_reported(here: Path) -> None:
-    ended = run("compare", "photos/nobody.jpg", "anna.jpg")
-    assert (ended.exit_code, ended.stdout) == (2, "")
-    assert ended.stderr == "no_face: photos/nobody.jpg: no face was found in the image\n"
+    result = run("compare", "photos/nobody.jpg", "anna.jpg")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr == "no_face: photos/nobody.jpg: no face was found in the image\n"
 
 
 @pytest.fixture
@@ -106,18 +106,18 @@ def web() -> Iterator[Server]:
 def test_urls_are_fetched_from_private_network(here: Path, web: Server) -> None:
     """The user may go wherever they like, unlike the callers of a service."""
     urls = [web.url("/anna.jpg"), web.url("/signed.jpg?key=secret"), web.url("/moved.jpg")]
-    ended = run("detect", *urls)
-    assert (ended.exit_code, names(ended)) == (0, urls)
+    result = run("detect", *urls)
+    assert (result.exit_code, names(result)) == (0, urls)
     assert run("compare", urls[0], "anna.jpg", urls[2]).exit_code == 0
     assert run("compare", "anna.jpg", urls[1]).exit_code == 1
 
 
 def test_failed_url_is_reported(here: Path, web: Server) -> None:
     gone = web.url("/gone.jpg")
-    ended = run("detect", gone, web.url("/anna.jpg"))
-    assert ended.exit_code == 2
-    assert ended.stderr.startswith(f"{gone}: url_fetch_failed: ")
-    assert len(lines(ended)) == 1
+    result = run("detect", gone, web.url("/anna.jpg"))
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"{gone}: url_fetch_failed: ")
+    assert len(lines(result)) == 1
     large = run("detect", web.url("/anna.jpg"), FACE_COMPARISON_MAX_FETCH_BYTES="1024")
     assert large.exit_code == 0
     web.replies["/large.jpg"] = reply(bytes(2000))

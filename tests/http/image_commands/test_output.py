@@ -32,9 +32,9 @@ def test_max_faces_limits_faces(here: Path) -> None:
 
 def test_csv_has_one_row_per_face(here: Path) -> None:
     (here / "=1+1.jpg").write_bytes(photograph("anna"))
-    ended = run("detect", "photos", "=1+1.jpg", "gone.jpg", "--format", "csv")
-    assert ended.exit_code == 2
-    rows = list(csv.DictReader(io.StringIO(ended.stdout)))
+    result = run("detect", "photos", "=1+1.jpg", "gone.jpg", "--format", "csv")
+    assert result.exit_code == 2
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [(row["image"], row["face"]) for row in rows] == [
         ("photos/anna2.jpg", "1"),
         ("photos/deep/bert.jpg", "1"),

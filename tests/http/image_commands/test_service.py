@@ -62,6 +62,6 @@ def test_rejection_by_service_ends_command(here: Path, service: str, command: li
 
 def test_image_too_large_for_service_is_skipped(here: Path, service: str) -> None:
     (here / "large.jpg").write_bytes(photograph("anna") + bytes(100_000))
-    ended = run("detect", "large.jpg", "anna.jpg", "--service", service, "--api-key", "secret-of-anna")
-    assert (ended.exit_code, names(ended)) == (2, ["anna.jpg"])
-    assert ended.stderr == "large.jpg: body_too_large: the service accepts requests of at most 100,000 bytes\n"
+    result = run("detect", "large.jpg", "anna.jpg", "--service", service, "--api-key", "secret-of-anna")
+    assert (result.exit_code, names(result)) == (2, ["anna.jpg"])
+    assert result.stderr == "large.jpg: body_too_large: the service accepts requests of at most 100,000 bytes\n"

@@ -56,10 +56,10 @@ from support.image_commands import run
     ],
 )
 def test_invalid_command_line_is_explained(here: Path, arguments: list[str], says: str) -> None:
-    ended = run(*arguments, stdin=b"")
-    assert (ended.exit_code, ended.stdout) == (2, "")
-    assert ended.stderr.startswith("Usage:")
-    assert says in ended.stderr
+    result = run(*arguments, stdin=b"")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith("Usage:")
+    assert says in result.stderr
 
 
 @pytest.mark.parametrize("name", ["o", "o.png", "o.PNG", "result.v2", "gate.2024", "o.final"])

@@ -28,13 +28,13 @@ def tables_hold(server: PostgresServer, url: str, fragment: bytes) -> bool:
 def test_scrubbed_data_is_in_no_table(store: Store, url: str, postgres: PostgresServer) -> None:
     store.create_collection(collection())
     store.add_faces("staff", [face(str(number), user=str(number)) for number in range(60)])
-    erased, kept = vector_of("7").tobytes(), vector_of("8").tobytes()
+    erased, remaining = vector_of("7").tobytes(), vector_of("8").tobytes()
     assert tables_hold(postgres, url, erased)
     receipt = store.delete_user("staff", "7", erasure_without_backups(), keep_faces=False)
     assert receipt.scrubbed is None
     assert store.scrub(NOW) == 1
     assert not tables_hold(postgres, url, erased[:64])
-    assert tables_hold(postgres, url, kept)
+    assert tables_hold(postgres, url, remaining)
     stored = store.get_erasure(receipt.erasure_id)
     assert stored is not None and stored.scrubbed == NOW
 

@@ -31,11 +31,11 @@ from face_comparison_operator import errors, kopf_adapter
 from face_comparison_operator.settings import Settings
 framework = kopf_adapter._framework(Settings())
 try:
-    found = [kopf_adapter._login(framework) for _ in range({times})]
+    logins = [kopf_adapter._login(framework) for _ in range({times})]
     print(json.dumps([
         dict(server=each.server, authorization=each.headers.get("Authorization"), namespace=each.namespace,
              proxy=each.proxy, in_cluster=each.in_cluster, authorities=len(each.tls.get_ca_certs()))
-        for each in found
+        for each in logins
     ]))
 except errors.InvalidSettings as error:
     print(json.dumps(error.message))
@@ -64,10 +64,10 @@ def write(path: Path, user: dict[str, Any], cluster: dict[str, Any] | None = Non
 
 def test_token_namespace_and_proxy_are_read(tmp_path: Path) -> None:
     path = write(tmp_path / "a", {"token": "secret"}, {"proxy-url": "http://192.0.2.2:3128"}, namespace="mine")
-    (found,) = login(path, tmp_path)
-    assert found["server"].rstrip("/") == "https://192.0.2.1:6443"
-    assert (found["authorization"], found["namespace"]) == ("Bearer secret", "mine")
-    assert (found["proxy"], found["in_cluster"]) == ("http://192.0.2.2:3128", False)
+    (access,) = login(path, tmp_path)
+    assert access["server"].rstrip("/") == "https://192.0.2.1:6443"
+    assert (access["authorization"], access["namespace"]) == ("Bearer secret", "mine")
+    assert (access["proxy"], access["in_cluster"]) == ("http://192.0.2.2:3128", False)
 
 
 def test_certificates_from_files_and_inline(tmp_path: Path) -> None:
@@ -84,17 +84,17 @@ def test_certificates_from_files_and_inline(tmp_path: Path) -> None:
 
 def test_first_of_several_files_wins(tmp_path: Path) -> None:
     first, second = write(tmp_path / "a", {"token": "first"}), write(tmp_path / "b", {"token": "second"})
-    (found,) = login(os.pathsep.join([first, second]), tmp_path)
-    assert found["authorization"] == "Bearer first"
+    (access,) = login(os.pathsep.join([first, second]), tmp_path)
+    assert access["authorization"] == "Bearer first"
 
 
 def test_credential_plugin_is_called_at_each_login(tmp_path: Path) -> None:
     script = tmp_path / "plugin.py"
     script.write_text("""
 import json, os, pathlib
-asked = pathlib.Path(__file__).with_name("asked")
-count = len(asked.read_text()) + 1 if asked.exists() else 1
-asked.write_text("x" * count)
+calls = pathlib.Path(__file__).with_name("calls")
+count = len(calls.read_text()) + 1 if calls.exists() else 1
+calls.write_text("x" * count)
 info = json.loads(os.environ["KUBERNETES_EXEC_INFO"])
 token = f"{os.environ['WHO']}-{count}"
 print(json.dumps({"apiVersion": info["apiVersion"], "kind": info["kind"], "status": {"token": token}}))
@@ -106,25 +106,25 @@ print(json.dumps({"apiVersion": info["apiVersion"], "kind": info["kind"], "statu
         "env": [{"name": "WHO", "value": "me"}],
         "interactiveMode": "Never",
     }
-    found = login(write(tmp_path / "config", {"exec": plugin}), tmp_path, times=2)
-    assert [each["authorization"] for each in found] == ["Bearer me-1", "Bearer me-2"]
+    logins = login(write(tmp_path / "config", {"exec": plugin}), tmp_path, times=2)
+    assert [each["authorization"] for each in logins] == ["Bearer me-1", "Bearer me-2"]
 
 
 def test_login_without_official_client(tmp_path: Path) -> None:
     """As in the container image: credentials in the file suffice; for others, the error names what to install."""
     missing = "sys.modules['kubernetes'] = None"
-    (found,) = login(write(tmp_path / "a", {"token": "secret"}), tmp_path, before=missing)
-    assert found["authorization"] == "Bearer secret"
+    (access,) = login(write(tmp_path / "a", {"token": "secret"}), tmp_path, before=missing)
+    assert access["authorization"] == "Bearer secret"
     plugin = {"apiVersion": "client.authentication.k8s.io/v1", "command": "true", "interactiveMode": "Never"}
-    said = login(write(tmp_path / "b", {"exec": plugin}), tmp_path, before=missing)
-    assert "face-comparison-operator[kubeconfig]" in said
+    message = login(write(tmp_path / "b", {"exec": plugin}), tmp_path, before=missing)
+    assert "face-comparison-operator[kubeconfig]" in message
 
 
 def test_home_folder_is_the_fallback(tmp_path: Path) -> None:
     (tmp_path / ".kube").mkdir()
     write(tmp_path / ".kube" / "config", {"token": "home"})
-    (found,) = login(None, tmp_path)
-    assert (found["authorization"], found["namespace"]) == ("Bearer home", "default")
+    (access,) = login(None, tmp_path)
+    assert (access["authorization"], access["namespace"]) == ("Bearer home", "default")
 
 
 @pytest.mark.parametrize(

@@ -60,10 +60,10 @@ def test_serve_has_options_of_settings_in_order() -> None:
 
 @pytest.mark.parametrize("path", [path for path, _ in every_command()])
 def test_every_command_has_help(path: str) -> None:
-    shown = CliRunner().invoke(main.main, [*path.split(), "--help"])
-    assert shown.exit_code == 0
-    assert "Usage:" in shown.output
-    assert len(shown.output.splitlines()) > 4
+    result = CliRunner().invoke(main.main, [*path.split(), "--help"])
+    assert result.exit_code == 0
+    assert "Usage:" in result.output
+    assert len(result.output.splitlines()) > 4
 
 
 @pytest.mark.parametrize(
@@ -86,10 +86,10 @@ def test_every_command_has_help(path: str) -> None:
     ],
 )
 def test_failures_are_one_line_and_status_2(arguments: list[str], says: str) -> None:
-    ended = CliRunner().invoke(main.main, arguments)
-    assert ended.exit_code == exit_status.FAILED
-    assert ended.stderr.startswith(says)
-    assert ended.stdout == ""
+    result = CliRunner().invoke(main.main, arguments)
+    assert result.exit_code == exit_status.FAILED
+    assert result.stderr.startswith(says)
+    assert result.stdout == ""
 
 
 @pytest.mark.parametrize("package", ["scipy", "jinja2", "rich"])
@@ -97,10 +97,10 @@ def test_evaluate_names_missing_extra(package: str, monkeypatch: pytest.MonkeyPa
     for name in [name for name in sys.modules if name.partition(".")[0] == package or ".evaluation" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    ended = CliRunner().invoke(main.main, ["evaluate", "."])
-    assert ended.exit_code == exit_status.FAILED
-    assert ended.stderr.startswith("packages_missing: ")
-    assert ended.stderr.endswith("pip install 'face-comparison[evaluate]'\n")
+    result = CliRunner().invoke(main.main, ["evaluate", "."])
+    assert result.exit_code == exit_status.FAILED
+    assert result.stderr.startswith("packages_missing: ")
+    assert result.stderr.endswith("pip install 'face-comparison[evaluate]'\n")
 
 
 @pytest.mark.parametrize("package", ["tomlkit", "arro3", "jinja2", "rich"])
@@ -108,17 +108,17 @@ def test_album_names_missing_extra(package: str, monkeypatch: pytest.MonkeyPatch
     for name in [name for name in sys.modules if name.partition(".")[0] == package or ".album" in name]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, package, None)
-    ended = CliRunner().invoke(main.main, ["album", ".", "--out", str(tmp_path / "album")])
-    assert ended.exit_code == exit_status.FAILED
-    assert ended.stderr.startswith("packages_missing: ")
-    assert ended.stderr.endswith("pip install 'face-comparison[album]'\n")
+    result = CliRunner().invoke(main.main, ["album", ".", "--out", str(tmp_path / "album")])
+    assert result.exit_code == exit_status.FAILED
+    assert result.stderr.startswith("packages_missing: ")
+    assert result.stderr.endswith("pip install 'face-comparison[album]'\n")
 
 
 def test_unwritable_file_is_one_line_and_status_2(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    ended = CliRunner().invoke(main.main, ["models", "fetch"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path / "file")})
-    assert ended.exit_code == exit_status.FAILED
-    assert ended.stderr == f"file_error: {tmp_path / 'file'}: File exists\n"
+    result = CliRunner().invoke(main.main, ["models", "fetch"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path / "file")})
+    assert result.exit_code == exit_status.FAILED
+    assert result.stderr == f"file_error: {tmp_path / 'file'}: File exists\n"
 
 
 def test_unexpected_error_is_not_a_verdict(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -127,15 +127,15 @@ def test_unexpected_error_is_not_a_verdict(monkeypatch: pytest.MonkeyPatch, tmp_
     for name in ("a.jpg", "b.jpg"):
         Path(name).touch()
     monkeypatch.setattr("face_comparison.cli.analyzers.load_analyzer", lambda given: 1 / 0)
-    ended = CliRunner().invoke(main.main, ["compare", "a.jpg", "b.jpg"])
-    assert ended.exit_code == exit_status.FAILED
-    assert "ZeroDivisionError" in ended.stderr
+    result = CliRunner().invoke(main.main, ["compare", "a.jpg", "b.jpg"])
+    assert result.exit_code == exit_status.FAILED
+    assert "ZeroDivisionError" in result.stderr
 
 
 def test_unknown_variable_is_error_of_every_model_command() -> None:
-    ended = CliRunner().invoke(main.main, ["compare", "a", "b"], env={"FACE_COMPARISON_BUNDEL": "x"})
-    assert ended.exit_code == exit_status.FAILED
-    assert "did you mean FACE_COMPARISON_BUNDLE?" in ended.stderr
+    result = CliRunner().invoke(main.main, ["compare", "a", "b"], env={"FACE_COMPARISON_BUNDEL": "x"})
+    assert result.exit_code == exit_status.FAILED
+    assert "did you mean FACE_COMPARISON_BUNDLE?" in result.stderr
 
 
 def test_termination_message_has_startup_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -146,9 +146,9 @@ def test_termination_message_has_startup_error(tmp_path: Path, monkeypatch: pyte
     assert CliRunner().invoke(main.main, arguments).exit_code == exit_status.FAILED
     assert not file.exists()
     file.touch()
-    ended = CliRunner().invoke(main.main, arguments)
-    assert ended.exit_code == exit_status.FAILED
-    assert file.read_text() == ended.stderr.strip()
+    result = CliRunner().invoke(main.main, arguments)
+    assert result.exit_code == exit_status.FAILED
+    assert file.read_text() == result.stderr.strip()
     assert file.read_text().startswith("invalid_settings: --port")
 
 
@@ -176,18 +176,18 @@ def test_table_has_verdict_distance_and_failure() -> None:
 
 
 def test_bundle_directory_is_read_from_environment(tmp_path: Path) -> None:
-    shown = CliRunner().invoke(main.main, ["models", "list"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path)})
-    assert shown.exit_code == 0
-    assert "not fetched yet: face-comparison models fetch yunet-sface" in shown.output
+    result = CliRunner().invoke(main.main, ["models", "list"], env={"FACE_COMPARISON_BUNDLES": str(tmp_path)})
+    assert result.exit_code == 0
+    assert "not fetched yet: face-comparison models fetch yunet-sface" in result.output
     assert os.listdir(tmp_path) == []  # noqa: PTH208 (looking makes nothing)
 
 
 @pytest.mark.parametrize("command", ["show", "verify"])
 def test_bundle_that_was_not_fetched_says_how_to_get_it(tmp_path: Path, command: str) -> None:
     folder = tmp_path / "bundles"
-    shown = CliRunner().invoke(main.main, ["models", command], env={"FACE_COMPARISON_BUNDLES": str(folder)})
-    assert shown.exit_code == exit_status.FAILED
-    assert shown.stderr == (
+    result = CliRunner().invoke(main.main, ["models", command], env={"FACE_COMPARISON_BUNDLES": str(folder)})
+    assert result.exit_code == exit_status.FAILED
+    assert result.stderr == (
         "invalid_bundle: default is not on this machine yet: face-comparison models fetch default\n"
     )
     assert not folder.exists()
@@ -201,9 +201,9 @@ def test_detect_continues_after_name_that_is_not_utf8(
     odd, plain = Path(os.fsdecode(os.fsencode(tmp_path) + b"/" + name)), tmp_path / "plain.jpg"
     for path in (odd, plain):
         path.write_bytes(image("anna"))
-    ended = CliRunner().invoke(main.main, ["detect", str(odd), str(tmp_path / "gone"), str(plain)])
-    assert ended.exception is None or isinstance(ended.exception, SystemExit)
-    lines = [json.loads(line)["Image"] for line in ended.stdout.splitlines()]
+    result = CliRunner().invoke(main.main, ["detect", str(odd), str(tmp_path / "gone"), str(plain)])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    lines = [json.loads(line)["Image"] for line in result.stdout.splitlines()]
     assert lines == [os.fsencode(odd).decode("utf-8", "replace"), str(plain)]
     table = CliRunner().invoke(main.main, ["compare", str(plain), str(odd)])
     as_json = CliRunner().invoke(main.main, ["compare", "--json", str(odd), str(plain)])
@@ -222,22 +222,22 @@ def test_detect_continues_after_name_that_is_not_utf8(
     ],
 )
 def test_serve_prints_addresses(address: str, auth: str, shown: str, lines: int) -> None:
-    said = introduction(Settings(auth=auth), address, 80)
-    assert f"open {shown} in a browser" in said[0]
-    assert len(said) == lines
+    printed = introduction(Settings(auth=auth), address, 80)
+    assert f"open {shown} in a browser" in printed[0]
+    assert len(printed) == lines
 
 
 @pytest.mark.parametrize("text", ["nan", "inf", "-inf"])
 def test_numbers_that_are_not_finite_are_rejected(text: str) -> None:
-    tried = set()
+    with_numbers = set()
     for path, command in every_command():
         for option in options(command):
             if isinstance(option.type, click.types.FloatParamType):
-                tried.add(path)
+                with_numbers.add(path)
                 context = click.Context(command)
                 with pytest.raises(click.BadParameter):
                     option.type_cast_value(context, (text,) * option.nargs if option.nargs != 1 else text)
-    assert {"compare", "detect", "evaluate", "collection search"} <= tried
+    assert {"compare", "detect", "evaluate", "collection search"} <= with_numbers
 
 
 @pytest.mark.parametrize(
@@ -247,17 +247,17 @@ def test_numbers_that_are_not_finite_are_rejected(text: str) -> None:
 )
 def test_store_that_does_not_exist_is_reported_and_not_made(tmp_path: Path, arguments: list[str]) -> None:
     mistyped = tmp_path / "mistyped"
-    ended = CliRunner().invoke(main.main, ["collection", *arguments, "--collections", f"sqlite:{mistyped}"])
-    assert ended.exit_code == exit_status.FAILED
-    assert f"there are no collections in {mistyped}" in ended.stderr
+    result = CliRunner().invoke(main.main, ["collection", *arguments, "--collections", f"sqlite:{mistyped}"])
+    assert result.exit_code == exit_status.FAILED
+    assert f"there are no collections in {mistyped}" in result.stderr
     assert list(tmp_path.iterdir()) == []
 
 
 def test_folder_without_people_makes_no_store(tmp_path: Path) -> None:
     (tmp_path / "people").mkdir()
     arguments = ["collection", "enroll", str(tmp_path / "people"), "--collections", f"sqlite:{tmp_path / 'store'}"]
-    ended = CliRunner().invoke(main.main, arguments)
-    assert (ended.exit_code, "contains no folders" in ended.stderr) == (exit_status.FAILED, True)
+    result = CliRunner().invoke(main.main, arguments)
+    assert (result.exit_code, "contains no folders" in result.stderr) == (exit_status.FAILED, True)
     assert not (tmp_path / "store").exists()
 
 
@@ -265,17 +265,17 @@ def test_models_of_environment_do_not_disturb_service() -> None:
     """They are set for all commands; only what was typed for this one can be a mistake."""
     environ = {"FACE_COMPARISON_DEVICE": "cpu", "FACE_COMPARISON_COLLECTIONS": "sqlite:/tmp/x"}
     for command in (["collection", "list"], ["detect", __file__], ["compare", __file__, __file__]):
-        ended = CliRunner().invoke(main.main, [*command, "--service", "not a URL"], env=environ)
-        assert ended.exit_code == exit_status.FAILED
-        assert ended.stderr.startswith("service_unusable: ")
+        result = CliRunner().invoke(main.main, [*command, "--service", "not a URL"], env=environ)
+        assert result.exit_code == exit_status.FAILED
+        assert result.stderr.startswith("service_unusable: ")
 
 
 @pytest.mark.parametrize("answer", ["n\n", ""], ids=["no", "end of input"])
 def test_declined_prompt_is_failure(tmp_path: Path, answer: str) -> None:
     open_store(f"sqlite:{tmp_path}", max_faces=1).close()
     arguments = ["collection", "delete", "staff", "--collections", f"sqlite:{tmp_path}"]
-    ended = CliRunner().invoke(main.main, arguments, input=answer)
-    assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (exit_status.FAILED, "aborted")
+    result = CliRunner().invoke(main.main, arguments, input=answer)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (exit_status.FAILED, "aborted")
 
 
 def test_ctrl_c_at_prompt_is_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -287,5 +287,5 @@ def test_ctrl_c_at_prompt_is_interruption(tmp_path: Path, monkeypatch: pytest.Mo
         raise abort
 
     monkeypatch.setattr(click, "confirm", interrupted)
-    ended = CliRunner().invoke(main.main, ["collection", "delete", "staff", "--collections", f"sqlite:{tmp_path}"])
-    assert (ended.exit_code, ended.stderr.splitlines()[-1]) == (exit_status.INTERRUPTED, "interrupted")
+    result = CliRunner().invoke(main.main, ["collection", "delete", "staff", "--collections", f"sqlite:{tmp_path}"])
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (exit_status.INTERRUPTED, "interrupted")

@@ -172,21 +172,21 @@ def test_decoding_releases_interpreter_lock() -> None:
     """Were the interpreter lock held, another thread would run only in the moments between two images."""
     data = encoded(kinds.noise(1500, 1500, 60), "JPEG", progressive=True, quality=95)
     header = image.read_header(data)
-    spent, begun, ended = [0.0], threading.Event(), threading.Event()
+    spent, started, finished = [0.0], threading.Event(), threading.Event()
 
     def work() -> None:
-        begun.set()
+        started.set()
         before = time.thread_time()
         for _ in range(5):
             image.decode(data, header)
         spent[0] = time.thread_time() - before
-        ended.set()
+        finished.set()
 
     worker = threading.Thread(target=work)
     worker.start()
-    begun.wait()
+    started.wait()
     before = time.thread_time()
-    while not ended.is_set():
+    while not finished.is_set():
         pass
     own = time.thread_time() - before
     worker.join()

@@ -70,8 +70,8 @@ def short_palette(compression: int, colors: int, rows: int = 5) -> tuple[bytes, 
 
 @pytest.mark.parametrize(("compression", "colors"), [*((1, n) for n in (1, 2, 4, 16, 17, 255, 256)), (2, 2), (2, 16)])
 def test_rle_pixels_cut_between_codes_are_corrupt_with_short_palette(compression: int, colors: int) -> None:
-    data, shown = short_palette(compression, colors)
-    np.testing.assert_array_equal(decoded(data), shown)
+    data, expected = short_palette(compression, colors)
+    np.testing.assert_array_equal(decoded(data), expected)
     for missing in (1, 3, 4, 8, 12, 16):
         assert refusal(data[:-missing])
 

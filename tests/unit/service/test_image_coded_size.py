@@ -32,8 +32,8 @@ def claiming(data: bytes, width: int, height: int) -> bytes:
 @pytest.mark.parametrize("size", [(1, 1), (64, 48), (333, 517), (1000, 700)])
 def test_coded_size_equals_image_size(mode: str, size: tuple[int, int]) -> None:
     data = kinds.encode(Image.new(mode, size, 90 if mode == "L" else (90, 90, 90, 90)[: len(mode)]), "AVIF")
-    found = [largest_frame(item) for item in coded_items(data, b"av01")]
-    assert found == [size] * (2 if mode == "RGBA" else 1)
+    sizes = [largest_frame(item) for item in coded_items(data, b"av01")]
+    assert sizes == [size] * (2 if mode == "RGBA" else 1)
 
 
 def test_image_larger_than_declared_is_not_decoded() -> None:

@@ -53,9 +53,9 @@ PHOTOGRAPHS = damage_rates.photographs()
 
 @pytest.mark.parametrize("name", PHOTOGRAPHS)
 def test_truncated_images_are_complete_or_rejected(name: str) -> None:
-    found = damage_rates.count_outcomes(PHOTOGRAPHS[name], "cut off", 60 if name == "HEIC" else 300, seed=2)
-    assert found["changed"] == 0
-    assert found["rejected"] > 0
+    outcomes = damage_rates.count_outcomes(PHOTOGRAPHS[name], "cut off", 60 if name == "HEIC" else 300, seed=2)
+    assert outcomes["changed"] == 0
+    assert outcomes["rejected"] > 0
 
 
 @pytest.mark.parametrize("fault", damage_rates.FAULTS)
@@ -127,15 +127,15 @@ def peaks(tmp_path_factory: pytest.TempPathFactory) -> dict[str, int]:
     """MiB by which each hostile image raises the memory of a process that reads one after the other."""
     folder = tmp_path_factory.mktemp("hostile")
     paths = [folder / name for name in HOSTILE]
-    for path, made in zip(paths, HOSTILE.values(), strict=True):
-        path.write_bytes(made())
+    for path, make in zip(paths, HOSTILE.values(), strict=True):
+        path.write_bytes(make())
     small = folder / "small"
     small.write_bytes(SAMPLES["png color 8 bits"].data)
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-c", _PEAKS, small, *paths], capture_output=True, text=True, timeout=100, check=True
     )
-    assert done.stderr == ""
-    return dict(zip(HOSTILE, map(int, done.stdout.split()[1:]), strict=True))
+    assert completed.stderr == ""
+    return dict(zip(HOSTILE, map(int, completed.stdout.split()[1:]), strict=True))
 
 
 @pytest.mark.parametrize("name", HOSTILE)

@@ -58,9 +58,9 @@ def decoded(data: bytes) -> NDArray[np.uint8]:
     return image.decode(data, image.read_header(data))
 
 
-def difference(shown: NDArray[np.uint8], expected: NDArray[np.uint8]) -> float:
-    assert shown.shape == expected.shape
-    return float(np.abs(shown.astype(int) - expected).mean())
+def difference(pixels: NDArray[np.uint8], expected: NDArray[np.uint8]) -> float:
+    assert pixels.shape == expected.shape
+    return float(np.abs(pixels.astype(int) - expected).mean())
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -69,9 +69,9 @@ def test_decoded_image_matches_encoded(kind: str, mode: str) -> None:
     scene = Image.fromarray(SCENE).convert(mode)
     data = encoded(scene, kind)
     assert image.read_header(data) == image.Header("avif" if kind == "AVIF" else "heic", 96, 64, 1)
-    shown = decoded(data)
-    assert (shown.dtype, shown.flags.c_contiguous) == (np.uint8, True)
-    assert difference(shown, np.asarray(scene.convert("RGB"))) < 3
+    pixels = decoded(data)
+    assert (pixels.dtype, pixels.flags.c_contiguous) == (np.uint8, True)
+    assert difference(pixels, np.asarray(scene.convert("RGB"))) < 3
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -79,9 +79,9 @@ def test_transparency_is_blended_on_white(kind: str) -> None:
     cover = np.zeros((64, 96, 1), np.uint8)
     cover[:, :48] = 255
     data = encoded(Image.fromarray(np.concatenate([SCENE, cover], axis=2)), kind)
-    shown = decoded(data)
-    assert difference(shown[:, :44], SCENE[:, :44]) < 3
-    assert difference(shown[:, 52:], np.full((64, 44, 3), 255, np.uint8)) < 3
+    pixels = decoded(data)
+    assert difference(pixels[:, :44], SCENE[:, :44]) < 3
+    assert difference(pixels[:, 52:], np.full((64, 44, 3), 255, np.uint8)) < 3
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -99,10 +99,10 @@ def test_avif_rotation_and_mirror_are_applied(orientation: int) -> None:
 
 def tiff(order: str, *entries: tuple[int, int, int, bytes], after: bytes = b"") -> bytes:
     """EXIF of one directory: tag, type, count, value or offset."""
-    made = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, len(entries))
+    directory = {"<": b"II*\0", ">": b"MM\0*"}[order] + struct.pack(f"{order}IH", 8, len(entries))
     for tag, kind, count, value in entries:
-        made += struct.pack(f"{order}HHI", tag, kind, count) + value
-    return made + after
+        directory += struct.pack(f"{order}HHI", tag, kind, count) + value
+    return directory + after
 
 
 METADATA = {
@@ -122,10 +122,10 @@ METADATA = {
 def test_metadata_of_avif_changes_nothing(metadata: bytes, field: str) -> None:
     """Pillow writes no EXIF that it cannot read itself, so other bytes take the place of what it has written."""
     size = max(20, len(metadata))
-    written = tiff("<").ljust(size, b"\0") if field == "exif" else b"X" * size
-    data = encoded(Image.fromarray(SCENE), "AVIF", **{field: written})
-    assert data.count(written) == 1
-    odd = data.replace(written, metadata.ljust(size, b"\0"))
+    placeholder = tiff("<").ljust(size, b"\0") if field == "exif" else b"X" * size
+    data = encoded(Image.fromarray(SCENE), "AVIF", **{field: placeholder})
+    assert data.count(placeholder) == 1
+    odd = data.replace(placeholder, metadata.ljust(size, b"\0"))
     assert np.array_equal(decoded(odd), decoded(encoded(Image.fromarray(SCENE), "AVIF")))
 
 
@@ -143,11 +143,11 @@ def test_heic_rotation_is_applied(turns: int) -> None:
 
 
 def test_ten_bits_per_sample_are_scaled_to_eight() -> None:
-    shown = decoded(TEN_BITS)
-    assert shown.shape == (48, 64, 3)
-    assert shown[0, 0, :2].max() < 8
-    assert shown[-1, -1, :2].min() > 247
-    assert np.abs(shown[:, :, 2].astype(int) - 128).max() < 8
+    pixels = decoded(TEN_BITS)
+    assert pixels.shape == (48, 64, 3)
+    assert pixels[0, 0, :2].max() < 8
+    assert pixels[-1, -1, :2].min() > 247
+    assert np.abs(pixels[:, :, 2].astype(int) - 128).max() < 8
 
 
 @pytest.mark.parametrize("kind", FORMATS)

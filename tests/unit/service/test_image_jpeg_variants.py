@@ -49,13 +49,13 @@ def test_largest_restart_intervals_are_decoded(size: tuple[int, int]) -> None:
 
 
 def without_huffman_tables(data: bytes) -> bytes:
-    kept, at = [data[:2]], 2
+    segments, at = [data[:2]], 2
     scan = damage.first_scan(data)
     while at < scan:
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
-        kept += [data[at:end]] if data[at + 1] != 0xC4 else []
+        segments += [data[at:end]] if data[at + 1] != 0xC4 else []
         at = end
-    return b"".join(kept) + data[scan:]
+    return b"".join(segments) + data[scan:]
 
 
 @pytest.mark.parametrize("transform", [0, 1, 2, 9])

@@ -56,10 +56,10 @@ def test_bit_flip_is_detected_or_harmless() -> None:
         changed = bytearray(WHOLE)
         changed[place] ^= 1 << place % 8
         try:
-            shown = decoded(bytes(changed))
+            pixels = decoded(bytes(changed))
         except (CorruptImage, ImageTooLarge):
             continue
-        np.testing.assert_array_equal(shown, SCENE)  # the length of the last chunk: its stream is whole
+        np.testing.assert_array_equal(pixels, SCENE)  # the length of the last chunk: its stream is whole
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ def test_size_above_data_is_corrupt(width: int, height: int) -> None:
 
 
 def chunks(data: bytes) -> list[bytes]:
-    found, at = [], 8
+    parts, at = [], 8
     while at < len(data):
         end = at + 12 + int.from_bytes(data[at : at + 4], "big")
-        found.append(data[at:end])
+        parts.append(data[at:end])
         at = end
-    return found
+    return parts
 
 
 def test_missing_or_misplaced_chunks_are_corrupt() -> None:

@@ -49,8 +49,8 @@ def test_converted_network_accepts_rgb_bytes(color: str, mean: float, scale: flo
     mine = run(convert(published, Preprocessing(color, mean, scale, 8, 8)), IMAGES)
     assert mine.shape == (5, 4, 6, 6)
     for image, result in zip(IMAGES, mine, strict=True):
-        wanted = image[:, :, ::-1] if color == "BGR" else image
-        feed = ((wanted.astype(np.float32) - np.float32(mean)) * np.float32(scale)).transpose(2, 0, 1)[None]
+        pixels = image[:, :, ::-1] if color == "BGR" else image
+        feed = ((pixels.astype(np.float32) - np.float32(mean)) * np.float32(scale)).transpose(2, 0, 1)[None]
         np.testing.assert_allclose(run(published, np.ascontiguousarray(feed))[0], result, atol=2e-3, rtol=1e-4)
 
 

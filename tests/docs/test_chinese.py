@@ -72,7 +72,7 @@ faces.
 Detect faces.
 ```
 
-Refused with these words:
+Rejected with these messages:
 
 * Detect faces.
 
@@ -100,7 +100,7 @@ Refused with these words:
 Detect faces.
 ```
 
-Refused with these words:
+Rejected with these messages:
 
 * Detect faces.
 

@@ -167,7 +167,7 @@ OPERATOR_PANELS = [
     ),
     panel(
         "Reconcile duration",
-        "Duration of a reconcile, including requests to the API server.",
+        "Duration of a reconciliation, including requests to the API server.",
         "s",
         quantiles("face_comparison_operator_reconcile_duration_seconds"),
     ),

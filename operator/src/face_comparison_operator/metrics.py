@@ -26,7 +26,7 @@ class Metrics:
         )
         self.reconcile_duration_seconds = Histogram(
             f"{prefix}_reconcile_duration_seconds",
-            "Reconcile duration.",
+            "Duration of a reconciliation.",
             registry=registry,
             buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10),
         )

@@ -32,7 +32,7 @@ _SUFFIXES = (
 )
 _VERBATIM = {"message", "column"}
 """Columns that hold what the programs print, which is English."""
-_BEFORE_MESSAGES = "Refused with these words:"
+_BEFORE_MESSAGES = "Rejected with these messages:"
 _TEXT_NODE = re.compile(r"(?<=>)[^<>]*[A-Za-z]{2}[^<>]*(?=<)")
 _ITEM = re.compile(r"^(?P<start>[-*] (?:`[^`]*`: )?)(?P<text>.*)$", re.DOTALL)
 

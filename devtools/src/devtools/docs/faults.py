@@ -25,7 +25,7 @@ def fault_matrix() -> str:
         ]
         for each in read("fault-matrix").values()
     ]
-    return table(("what is wrong", "reason", "message", "reported after", "what heals it"), rows)
+    return table(("what is wrong", "reason", "message", "reported after", "what fixes it"), rows)
 
 
 def fault_matrix_summary() -> str:

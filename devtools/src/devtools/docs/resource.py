@@ -51,7 +51,7 @@ def _sections(path: str, schema: Schema) -> Iterator[str]:
     rules = [f"* {rule['message']}" for rule in schema.get("x-kubernetes-validations", ())]
     parts = [heading, schema.get("description", ""), table(("field", "type", "default", "meaning"), rows)]
     if rules:
-        parts += ["Refused with these words:", "\n".join(rules)]
+        parts += ["Rejected with these messages:", "\n".join(rules)]
     yield "\n\n".join(part for part in parts if part)
     for name, field in fields.items():
         inner = _object_in(field)

@@ -33,14 +33,17 @@ disable_created_metrics()  # type: ignore[no-untyped-call]  # the creation time 
 # A phase takes from half a millisecond (detection in a small image on a GPU) to 10 s (a slow fetch).
 _SECONDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.035, 0.05, 0.075, 0.1, 0.15, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 
-REQUESTS = Counter("face_comparison_requests_total", "Requests answered.", ["route", "code"])
+REQUESTS = Counter("face_comparison_requests_total", "Responses, by route and HTTP status.", ["route", "code"])
 KEY_REQUESTS = Counter(
     "face_comparison_key_requests_total",
-    "Requests answered, by the name of their API key; keys after the first 100 of the file are `other`.",
+    "Responses, by the name of the API key; keys after the first 100 of the file are `other`.",
     ["key", "code"],
 )
 REQUEST_SECONDS = Histogram(
-    "face_comparison_request_duration_seconds", "Time from a request's head to its answer.", ["route"], buckets=_SECONDS
+    "face_comparison_request_duration_seconds",
+    "Time from a request's head to its response.",
+    ["route"],
+    buckets=_SECONDS,
 )
 PHASE_SECONDS = Histogram(
     "face_comparison_phase_duration_seconds",
@@ -55,15 +58,15 @@ FACES = Histogram(
 )
 BATCH_SIZE = Histogram(
     "face_comparison_batch_size",
-    "Inputs that a model worked on at once.",
+    "Inputs per model run.",
     ["model"],
     buckets=(1, 2, 4, 8, 16, 32, 64, 128),
 )
 IN_FLIGHT = Gauge(
-    "face_comparison_requests_in_flight", "Requests admitted and not yet answered.", multiprocess_mode="livesum"
+    "face_comparison_requests_in_flight", "Requests admitted and not yet responded to.", multiprocess_mode="livesum"
 )
 QUEUE_DEPTH = Gauge(
-    "face_comparison_queue_depth", "Images that wait for a computing slot.", multiprocess_mode="livesum"
+    "face_comparison_queue_depth", "Images that wait for an inference slot.", multiprocess_mode="livesum"
 )
 REJECTED = Counter(
     "face_comparison_requests_rejected_total",
@@ -84,7 +87,7 @@ LOOP_TURN_SECONDS = Histogram(
 )
 EVICTIONS = Counter(
     "face_comparison_evictions_total",
-    "Connections, uploads, fetches and queued requests ended early to make room for others.",
+    "Connections, uploads, fetches, and queued requests ended early to make room for others.",
     ["reason"],
 )
 MEMORY_BUDGET = Gauge(
@@ -94,7 +97,7 @@ MEMORY_BUDGET = Gauge(
 )
 MEMORY_RESERVED = Gauge(
     "face_comparison_memory_reserved_bytes",
-    "Memory that requests use or have been promised.",
+    "Memory reserved for requests, in use or not.",
     multiprocess_mode="livesum",
 )
 API_KEYS = Gauge("face_comparison_api_keys", "API keys that are accepted.", multiprocess_mode="livemax")
@@ -110,7 +113,7 @@ SHORT_API_KEYS = Gauge(
 )
 API_KEYS_RELOAD_FAILED = Gauge(
     "face_comparison_api_keys_reload_failed",
-    "1 when the API keys file could not be read after it changed, so that the previous keys are still accepted.",
+    "1 if the API keys file could not be read after it changed, so that the previous keys are still accepted.",
     multiprocess_mode="livemax",
 )
 AUTH_FAILURES = Counter(

@@ -8,7 +8,7 @@ from types import ModuleType
 from typing import Any
 
 from devtools import ROOT
-from face_comparison_operator import pod_diagnostics, reasons, routing
+from face_comparison_operator import pod_problems, reasons, routing
 from support.fault_matrix import IN_CI, ROWS
 
 MEASURED: dict[str, dict[str, Any]] = json.loads((ROOT / "docs" / "data" / "fault-matrix.json").read_text())
@@ -39,7 +39,7 @@ def named(module: ModuleType) -> set[str]:
 
 
 def test_every_reason_of_a_fault_has_a_row() -> None:
-    known = named(pod_diagnostics) | named(reasons) | named(routing)
+    known = named(pod_problems) | named(reasons) | named(routing)
     assert known - {row.reason for row in ROWS} == NO_FAULTS | ELSEWHERE
 
 

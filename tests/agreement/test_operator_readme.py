@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from types import ModuleType
 
-from face_comparison_operator import pod_diagnostics, reasons, routing
+from face_comparison_operator import pod_problems, reasons, routing
 from face_comparison_operator.api_resources import CHILDREN
 
 README = (Path(__file__).resolve().parents[2] / "operator" / "README.md").read_text()
@@ -23,7 +23,7 @@ def test_reasons_and_explanations_match() -> None:
     table = README.partition("| reason | of |")[2].partition("\n\n")[0]
     explained = re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)
     assert len(explained) == len(set(explained))
-    assert set(explained) == named_reasons(pod_diagnostics) | named_reasons(routing) | named_reasons(reasons)
+    assert set(explained) == named_reasons(pod_problems) | named_reasons(routing) | named_reasons(reasons)
 
 
 def test_every_object_is_named() -> None:

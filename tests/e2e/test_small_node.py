@@ -12,7 +12,7 @@ import pytest
 
 from devtools.local_cluster import config, images, install
 from face_comparison_operator.api_resources import POD, ApiResource
-from face_comparison_operator.pod_diagnostics import is_ready
+from face_comparison_operator.pod_status import is_ready
 from face_comparison_operator.quantity import parse_quantity
 from support.product import READY_SECONDS, Object, Product
 

@@ -17,7 +17,7 @@ import urllib3
 
 from devtools.local_cluster.commands import NodeFailed
 from face_comparison_operator.api_resources import DEPLOYMENT, RESOURCE
-from face_comparison_operator.pod_diagnostics import is_ready, template_of
+from face_comparison_operator.pod_status import is_ready, template_of
 from face_comparison_operator.resource import IDENTITY_HEADER, TEMPLATE_ANNOTATION
 from support.product import Object, Product
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from face_comparison_operator.observation import Observed
-from face_comparison_operator.pod_diagnostics import UNSCHEDULABLE
+from face_comparison_operator.pod_problems import UNSCHEDULABLE
 from face_comparison_operator.reasons import (
     ACCEPTED,
     CERTIFICATE_INVALID,

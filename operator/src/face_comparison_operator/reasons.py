@@ -1,6 +1,6 @@
 """Condition reasons that concern the resource itself.
 
-Reasons about pods are in `pod_diagnostics.py`, those about routes in `routing.py`.
+Reasons about pods are in `pod_problems.py`, those about routes in `routing.py`.
 """
 
 from __future__ import annotations

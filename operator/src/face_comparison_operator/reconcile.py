@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from face_comparison_operator import pod_diagnostics, reasons
+from face_comparison_operator import pod_status, reasons
 from face_comparison_operator.api_resources import (
     AUTOSCALER,
     DEPLOYMENT,
@@ -36,7 +36,10 @@ from face_comparison_operator.gateway_reader import GatewayReader
 from face_comparison_operator.observation import Expectation, Observed
 from face_comparison_operator.ownership import is_terminating
 from face_comparison_operator.permissions import violations
+from face_comparison_operator.pod_diagnostics import ended_silently
+from face_comparison_operator.pod_problems import UNSCHEDULABLE
 from face_comparison_operator.probe_state import probe_interval
+from face_comparison_operator.readiness_problems import PROBE_GRACE_SECONDS
 from face_comparison_operator.reconcile_context import (
     Client,
     Context,
@@ -189,7 +192,7 @@ class Reconciler:
             stored_differently=self._children.stored_differently(resource, cached.children),
         )
         state = rollout(deployment, pods, observed.events, self._now())
-        if state.problem and state.problem.reason == pod_diagnostics.UNSCHEDULABLE and not state.pure:
+        if state.problem and state.problem.reason == UNSCHEDULABLE and not state.pure:
             context.requeue_after(ROOM_POLL)
         readable = not any(each.kind == KIND for each in context.refusals)
         self._move(key, cached, route.target if state.available and readable else None)
@@ -232,7 +235,7 @@ class Reconciler:
         """Requeues for the time at which to report a pod that nothing acts on, or that is still terminating."""
         now = self._now()
         for pod in pods:
-            for remaining in (pod_diagnostics.silence(pod, now), pod_diagnostics.overdue(pod, now)):
+            for remaining in (pod_status.silence(pod, now), pod_status.overdue(pod, now)):
                 if remaining is not None and remaining > 0:
                     context.requeue_after(remaining + 0.1)
 
@@ -250,12 +253,12 @@ class Reconciler:
 
     def _is_silent(self, context: Context, pod: Object) -> bool:
         """Returns whether to read events about the pod now; requeues for the time of the next read."""
-        if pod_diagnostics.awaits_volumes(pod):
+        if pod_status.awaits_volumes(pod):
             since, grace = datetime.fromisoformat(pod["metadata"]["creationTimestamp"]), VOLUME_MOUNT_GRACE
-        elif pod_diagnostics.runs_unready(pod) and (started := pod_diagnostics.running_since(pod)):
-            since, grace = started, pod_diagnostics.PROBE_GRACE_SECONDS
+        elif pod_status.runs_unready(pod) and (started := pod_status.running_since(pod)):
+            since, grace = started, PROBE_GRACE_SECONDS
         else:
-            return pod_diagnostics.ended_silently(pod)
+            return ended_silently(pod)
         remaining = grace - (self._now() - since).total_seconds()
         context.requeue_after(EVENTS_POLL if remaining <= 0 else remaining + 0.1)
         return remaining <= 0

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from face_comparison_operator import pod_diagnostics
-from face_comparison_operator.pod_diagnostics import POD_CREATION_FAILED, Problem
+from face_comparison_operator.pod_diagnostics import diagnose, overdue_problem
+from face_comparison_operator.pod_problems import POD_CREATION_FAILED, Problem
+from face_comparison_operator.pod_status import template_of
 from face_comparison_operator.resource import TEMPLATE_ANNOTATION, Object
 
 
@@ -55,13 +56,13 @@ def rollout(
     spec, status = deployment["spec"], deployment.get("status", {})
     template = spec["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
     staying = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
-    current = [pod for pod in staying if pod_diagnostics.template_of(pod) == template]
-    problem = pod_diagnostics.diagnose(current, events, now)
+    current = [pod for pod in staying if template_of(pod) == template]
+    problem = diagnose(current, events, now)
     failure = next((each for each in status.get("conditions", []) if each["type"] == "ReplicaFailure"), None)
     if failure and failure["status"] == "True" and (problem is None or problem.starting):
         problem = Problem(POD_CREATION_FAILED, f"pod creation failed: {failure.get('message', '')}")
     if problem is None and not current and now is not None:
-        problem = pod_diagnostics.overdue_problem(found, now)  # the strategy Recreate waits for it
+        problem = overdue_problem(found, now)  # the strategy Recreate waits for it
     return Rollout(
         settled=status.get("observedGeneration", 0) >= deployment["metadata"]["generation"],
         wanted=spec.get("replicas", 1),
@@ -71,5 +72,5 @@ def rollout(
         available=status.get("availableReplicas", 0),
         problem=problem,
         # Not if a pod of another version has just been deleted: the numbers may still include it.
-        same_template=bool(current) and all(pod_diagnostics.template_of(pod) == template for pod in found),
+        same_template=bool(current) and all(template_of(pod) == template for pod in found),
     )

@@ -17,7 +17,7 @@ from typing import Any
 
 import msgspec
 
-from face_comparison_operator import pod_diagnostics
+from face_comparison_operator import pod_status
 from face_comparison_operator.quantity import parse_quantity
 from face_comparison_operator.resource import TEMPLATE_ANNOTATION, Object
 
@@ -69,12 +69,12 @@ def room(deployment: Object | None, pods: Sequence[Object], now: datetime, *, ch
         return Room()
     template = deployment["spec"]["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
     staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
-    current = [pod for pod in staying if pod_diagnostics.template_of(pod) == template]
-    previous = [pod for pod in staying if pod not in current and pod_diagnostics.is_ready(pod)]
-    waiting = [pod for pod in current if pod_diagnostics.unschedulable_message(pod) is not None]
+    current = [pod for pod in staying if pod_status.template_of(pod) == template]
+    previous = [pod for pod in staying if pod not in current and pod_status.is_ready(pod)]
+    waiting = [pod for pod in current if pod_status.unschedulable_message(pod) is not None]
     if not (waiting and previous):
         return Room()
-    lacking = "; ".join(sorted({pod_diagnostics.unschedulable_message(pod) or "" for pod in waiting}))
+    lacking = "; ".join(sorted({pod_status.unschedulable_message(pod) or "" for pod in waiting}))
     resources = sorted({*_INSUFFICIENT.findall(lacking), *(["pods"] if _TOO_MANY_PODS in lacking else [])})
     if not (resources or any(phrase in lacking for phrase in _HELD_BY_PLACEMENT)):
         return Room()  # it lacks nothing that removing a pod could free

@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
-from face_comparison_operator.pod_diagnostics import Problem, awaits_volumes, diagnose
+from face_comparison_operator.pod_diagnostics import diagnose
+from face_comparison_operator.pod_problems import Problem
+from face_comparison_operator.pod_status import awaits_volumes
 from support.pods import (
     IMAGE,
     NOW,

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from face_comparison_operator.cache import Key
+from face_comparison_operator.child_client import ChildClient
 from face_comparison_operator.child_history import ChildHistory
-from face_comparison_operator.children import ChildClient
 from face_comparison_operator.observation import Expectation, ProbeResult
 from face_comparison_operator.probe_state import ProbeState
 from face_comparison_operator.refusals import Refusal

@@ -1,4 +1,4 @@
-"""The CRD and the operator's `resource.py` have the same fields, defaults, and choices."""
+"""The CRD and the operator's `spec.py` have the same fields, defaults, and choices."""
 
 import ast
 from collections.abc import Iterator
@@ -9,9 +9,10 @@ import msgspec
 import pytest
 
 from face_comparison_operator import resource, status
+from face_comparison_operator.spec import Spec
 from support.crd import DEFINITION, SPEC, STATUS, VERSION, Schema, defaulted
 
-INSPECTED = msgspec.inspect.type_info(resource.Spec)
+INSPECTED = msgspec.inspect.type_info(Spec)
 
 
 def structure(node: msgspec.inspect.Type) -> msgspec.inspect.StructType | None:
@@ -78,7 +79,7 @@ SPECS: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("spec", SPECS, ids=str)
 def test_defaults(spec: dict[str, Any]) -> None:
-    assert msgspec.convert(defaulted(SPEC, spec), resource.Spec) == msgspec.convert(spec, resource.Spec)
+    assert msgspec.convert(defaulted(SPEC, spec), Spec) == msgspec.convert(spec, Spec)
 
 
 def test_every_default_of_the_schema_is_compared() -> None:

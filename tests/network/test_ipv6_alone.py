@@ -14,8 +14,9 @@ import pytest
 from devtools.k8s.controlplane import attempts
 from face_comparison_operator.api_resources import DEPLOYMENT, kind_of
 from face_comparison_operator.objects import desired
-from face_comparison_operator.resource import FaceComparison, Spec
+from face_comparison_operator.resource import FaceComparison
 from face_comparison_operator.settings import Settings
+from face_comparison_operator.spec import Spec
 from support.namespaces import unavailable
 
 pytestmark = pytest.mark.skipif(bool(unavailable()), reason=unavailable())

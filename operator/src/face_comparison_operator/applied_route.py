@@ -7,16 +7,9 @@ from __future__ import annotations
 
 import msgspec
 
-from face_comparison_operator.resource import (
-    FaceComparison,
-    GatewayRoute,
-    IngressRoute,
-    NoRoute,
-    Object,
-    ParentReference,
-    Route,
-)
+from face_comparison_operator.resource import FaceComparison, Object
 from face_comparison_operator.routing import CLUSTER_INTERNAL, is_gateway
+from face_comparison_operator.spec import GatewayRoute, IngressRoute, NoRoute, ParentReference, Route
 from face_comparison_operator.stage_migration import published_stage
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from face_comparison_operator.resource import Object, ParentReference
+from face_comparison_operator.resource import Object
+from face_comparison_operator.spec import ParentReference
 
 
 def matching_listeners(parent: ParentReference, gateway: Object, host: str | None, namespace: str) -> list[Object]:

@@ -10,8 +10,9 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from posixpath import normpath
 
-from face_comparison_operator.resource import FaceComparison, Object, Spec
+from face_comparison_operator.resource import FaceComparison, Object
 from face_comparison_operator.settings import Settings
+from face_comparison_operator.spec import Spec
 
 ORDINARY_VARIABLES = (
     "FACE_COMPARISON_*",

@@ -49,10 +49,11 @@ from face_comparison_operator.reconcile_context import (
     Result,
 )
 from face_comparison_operator.refusals import Refusal, blocking
-from face_comparison_operator.resource import KIND, FaceComparison, Object, Spec, parse
+from face_comparison_operator.resource import KIND, FaceComparison, Object, parse
 from face_comparison_operator.rollout import rollout
 from face_comparison_operator.routing import RouteState, Target
 from face_comparison_operator.settings import Settings
+from face_comparison_operator.spec import Spec
 from face_comparison_operator.stage_migration import with_stage_migration
 from face_comparison_operator.status_writer import StatusWriter
 

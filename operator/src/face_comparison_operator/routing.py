@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 
 from face_comparison_operator.field_ownership import status_written
 from face_comparison_operator.listeners import listener_problem, matching_listeners
-from face_comparison_operator.resource import GATEWAY_GROUP, SERVICE_PORT, FaceComparison, Object, ParentReference
+from face_comparison_operator.resource import SERVICE_PORT, FaceComparison, Object
+from face_comparison_operator.spec import GATEWAY_GROUP, ParentReference
 
 ADMITTED = "Admitted"
 ADDRESS_PENDING = "AddressPending"

@@ -5,7 +5,8 @@ An autoscaler never scales a Deployment up from zero, and no field of the resour
 
 from __future__ import annotations
 
-from face_comparison_operator.resource import MANAGER, Autoscaling, Object
+from face_comparison_operator.resource import MANAGER, Object
+from face_comparison_operator.spec import Autoscaling
 
 
 def with_min_replicas(body: Object, live: Object, scaling: Autoscaling | None) -> Object:

@@ -13,8 +13,9 @@ from lupa import LuaRuntime
 from devtools import ROOT
 from face_comparison_operator.observation import Observed, ProbeResult
 from face_comparison_operator.refusals import Refusal
-from face_comparison_operator.resource import Spec, parse
+from face_comparison_operator.resource import parse
 from face_comparison_operator.routing import RouteState
+from face_comparison_operator.spec import Spec
 from face_comparison_operator.status import status
 from support.recorded import FAULTS, ready_of
 from support.recorded import resource as recorded

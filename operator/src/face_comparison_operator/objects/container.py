@@ -20,9 +20,9 @@ from face_comparison_operator.resource import (
     MODEL_CONTAINER,
     PORT,
     FaceComparison,
-    Limits,
     Object,
 )
+from face_comparison_operator.spec import Limits
 
 # A terminating pod keeps serving until load balancers have removed its endpoint.
 LEAVE_SECONDS = 5

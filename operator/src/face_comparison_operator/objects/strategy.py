@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from face_comparison_operator.resource import FaceComparison, Object, Strategy
+from face_comparison_operator.resource import FaceComparison, Object
+from face_comparison_operator.spec import Strategy
 
 _NOTHING = (0, "0", "0%")
 # Pods are removed one by one to make room for their successors.

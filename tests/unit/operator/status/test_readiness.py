@@ -8,7 +8,8 @@ import pytest
 
 from face_comparison_operator.observation import Observed, ProbeResult
 from face_comparison_operator.refusals import Refusal
-from face_comparison_operator.resource import FaceComparison, Spec
+from face_comparison_operator.resource import FaceComparison
+from face_comparison_operator.spec import Spec
 from face_comparison_operator.status import status
 from support.status_objects import (
     ADMITTED,

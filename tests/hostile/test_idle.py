@@ -7,8 +7,8 @@ import socket
 
 import pytest
 
+from face_comparison.server.acceptor import GRACE_CONNECTIONS
 from face_comparison.server.gunicorn_app import MAX_CONNECTIONS
-from face_comparison.server.http_server import GRACE_CONNECTIONS
 from support.hostile import MIB, PATIENCE, head, measured, probe, victim
 from support.served import Served, until
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from face_comparison.server.http_server import HttpServer, ServerLimits
+from face_comparison.server.phases import Phase
 from face_comparison.serving.memory_budget import MemoryBudget
 
 PROBE = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -26,7 +27,7 @@ class Recorder(HttpServer):
     def _connect(self, sock: socket.socket, peer: Any, address: Any) -> None:
         self.begun.append(peer[1])
         sock.close()
-        self._open -= 1
+        self._table.count -= 1
 
 
 def serve(
@@ -63,7 +64,7 @@ def test_probes_begin_before_requests_and_requests_before_silence() -> None:
         ports: dict[bytes, list[int]] = {PROBE: [], HALF: [], b"": []}
         for first in [b"", HALF, b"", PROBE, HALF, b"", b""]:
             ports[first].append((await connect(first)).getsockname()[1])
-        server.accept(server.listener, server.listener.getsockname())
+        server._acceptor.accept(server.listener, server.listener.getsockname())
         while len(server.begun) < 7:
             await asyncio.sleep(0.01)
         assert server.begun == [*ports[PROBE], *ports[HALF][::-1], *ports[b""][::-1]]
@@ -84,7 +85,7 @@ def test_new_connection_is_kept_unless_there_are_many(crowd: int) -> None:
     async def act(server: Any, connect: Callable[[bytes], Awaitable[socket.socket]]) -> None:
         server.listen(server.listener)
         begun = await connect(HALF)
-        while not server._by_phase[next(phase for phase in server._by_phase if phase.value == "head")]:
+        while not server._table.has_any(Phase.HEAD):
             await asyncio.sleep(0.01)
         silent = [await connect(b"") for _ in range(crowd)]
         while server.connections <= crowd:

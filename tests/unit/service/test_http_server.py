@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 
-from face_comparison.server.http_server import DEFERRED_SECONDS, READ_THREADS, HttpServer, ServerLimits
+from face_comparison.server.application_threads import READ_THREADS
+from face_comparison.server.deferred_work import DEFERRED_SECONDS
+from face_comparison.server.http_server import HttpServer, ServerLimits
 from face_comparison.server.phases import Phase
 from face_comparison.server.ranking import KEPT
 from face_comparison.server.wsgi_call import Reply

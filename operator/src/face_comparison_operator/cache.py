@@ -111,8 +111,8 @@ class ObjectCache:
 
     def resource(self, key: Key) -> Object | None:
         """Returns the FaceComparison whose children have this key, or None if it is not cached."""
-        found = self.all(RESOURCE, key)
-        return found[0] if found else None
+        resources = self.all(RESOURCE, key)
+        return resources[0] if resources else None
 
     def resources(self) -> Iterator[tuple[Key, Object]]:
         """Yields every FaceComparison with its key."""

@@ -17,16 +17,16 @@ MISSING, ORPHANED = Difference("", "it was deleted"), Difference("metadata.owner
 
 def obstacle(resource: FaceComparison, kind: ApiResource, live: Object) -> Refusal | None:
     """Returns why the live object cannot be the child at present, or None if it can."""
-    found = ownership(resource, live)
-    if found is Ownership.FOREIGN:
+    relation = ownership(resource, live)
+    if relation is Ownership.FOREIGN:
         message = (
             f"the name of the {kind.name} {resource.child} is taken by an unrelated object: rename one of them, or "
             f"delete the other"
         )
         return Refusal(kind.name, reasons.NAME_CONFLICT, message)
-    if found is not Ownership.LEFT_OVER and not is_terminating(live):
+    if relation is not Ownership.LEFT_OVER and not is_terminating(live):
         return None
-    whose = "" if found is Ownership.OWNED else f" of an earlier {resource.name}"
+    whose = "" if relation is Ownership.OWNED else f" of an earlier {resource.name}"
     message = f"the {kind.name} {resource.child}{whose} is still being deleted{_waits(live)}"
     return Refusal(kind.name, reasons.CHILD_TERMINATING, message)
 

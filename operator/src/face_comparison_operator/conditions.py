@@ -72,7 +72,7 @@ def ready(
     obstacle = blocking(observed.refusals)
     if obstacle:
         return Condition(False, obstacle.reason, obstacle.message + _still_serving(resource, observed, state))
-    if state.settled and state.wanted == 0:
+    if state.settled and state.desired == 0:
         return Condition(False, SCALED_TO_ZERO, "replicas is 0: no pods run until it is raised")
     # Once deployed, it stays ready as long as it responds, even while pods fail, scale, or restart.
     if not (state.complete or (was_ready and state.pure and state.available)):
@@ -94,7 +94,7 @@ def _deployed(resource: FaceComparison, observed: Observed, state: Rollout) -> C
     remark = f"; but {_certificate_message(observed, probe.certificate)}" if probe and probe.certificate else ""
     if not state.complete:
         because = f": {state.problem.message}" if state.problem else ""
-        return Condition(True, DEPLOYED, f"{state.available} of {state.wanted} pods are ready{because}{remark}")
+        return Condition(True, DEPLOYED, f"{state.available} of {state.desired} pods are ready{because}{remark}")
     return Condition(True, DEPLOYED, f"{route.url} serves the current spec{remark}")
 
 
@@ -126,9 +126,8 @@ def _not_deployed(state: Rollout, place: Room, clock: Clock) -> Condition:
         return Condition(False, problem.reason, problem.message + remark + hint)
     detail = f": {problem.message}" if problem else ""
     if clock.expired:
-        what = (
-            f"not ready {clock.limit} s after the spec change: {state.updated} of {state.wanted} new pods exist{detail}"
-        )
+        new_pods = f"{state.updated} of {state.desired} new pods exist"
+        what = f"not ready {clock.limit} s after the spec change: {new_pods}{detail}"
         return Condition(False, PROGRESS_DEADLINE_EXCEEDED, what + remark)
     return Condition(False, DEPLOYING, f"pods of this version are starting{detail}{remark}")
 
@@ -189,14 +188,14 @@ def collections_ready(resource: FaceComparison, observed: Observed, before: Obje
     collections = resource.spec.collections
     if not (collections.embedded or collections.postgres):
         return None
-    found = observed.probe.collections if observed.probe else None
-    if found is None:
+    store = observed.probe.collections if observed.probe else None
+    if store is None:
         if before and before["status"] != "Unknown":
             return Condition(before["status"] == "True", before["reason"], before["message"])
         return Condition(None, COLLECTIONS_PENDING, "no pod has reported on the collection store yet")
-    if found.ready:
-        return Condition(True, COLLECTIONS_AVAILABLE, found.message or "the collection store is available")
-    return Condition(False, STORE_UNAVAILABLE, found.message or "the collection store is not available")
+    if store.ready:
+        return Condition(True, COLLECTIONS_AVAILABLE, store.message or "the collection store is available")
+    return Condition(False, STORE_UNAVAILABLE, store.message or "the collection store is not available")
 
 
 def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition | None:
@@ -208,11 +207,11 @@ def autoscaler_ready(resource: FaceComparison, observed: Observed) -> Condition 
     if missing:
         return Condition(False, missing.reason, missing.message)
     live = observed.autoscaler or {}
-    found = live.get("status", {})
+    status = live.get("status", {})
     generation = live.get("metadata", {}).get("generation", 0)
     # KEDA does not report the observed generation.
-    current = found.get("observedGeneration", generation) >= generation
-    scaler_conditions = {each.get("type"): each for each in found.get("conditions") or []} if current else {}
+    current = status.get("observedGeneration", generation) >= generation
+    scaler_conditions = {each.get("type"): each for each in status.get("conditions") or []} if current else {}
     decisive = scaler_conditions.get("ScalingActive") or scaler_conditions.get("Ready")
     able = scaler_conditions.get("AbleToScale", {})
     if able.get("status") == "False":

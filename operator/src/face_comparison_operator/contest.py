@@ -32,8 +32,8 @@ class RepairLog:
 
     def note(self, what: Repaired, why: str, now: float) -> None:
         """Records a repair that has succeeded, and what was wrong before, as text."""
-        kept = {each: self._recent(each, now) for each in self._repairs}
-        self._repairs = {each: recent for each, recent in kept.items() if recent}
+        recent_repairs = {each: self._recent(each, now) for each in self._repairs}
+        self._repairs = {each: recent for each, recent in recent_repairs.items() if recent}
         self._repairs.setdefault(what, []).append((now, why))
 
     def contested(self, kind: str, now: float) -> str | None:

@@ -57,9 +57,9 @@ def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -
             # The API server omits empty mappings.
             return None if not desired and live is None else Difference(where, f"{where} is {_short(live)}")
         for name, value in desired.items():
-            found = difference(value, live.get(name), f"{where}.{name}".strip("."), amount or name in _AMOUNTS)
-            if found:
-                return found
+            nested = difference(value, live.get(name), f"{where}.{name}".strip("."), amount or name in _AMOUNTS)
+            if nested:
+                return nested
         extra = live.keys() - desired.keys() if where.rpartition(".")[2] in _EXACT else ()
         return Difference(where, f"{where} has {_short(sorted(extra))} in addition") if extra else None
     if isinstance(desired, list):
@@ -79,10 +79,10 @@ def unchangeable(desired: Object, live: Object) -> Difference | None:
     Returns:
         The wrong field; None if applying `desired` corrects the child.
     """
-    wanted, found = desired.get("spec", {}), live.get("spec", {})
-    if desired["kind"] == "Deployment" and found.get("selector") != wanted["selector"]:
-        return Difference("spec.selector", f"spec.selector is {_short(found.get('selector'))}")
-    if desired["kind"] == "Service" and found.get("clusterIP") == "None":
+    desired_spec, live_spec = desired.get("spec", {}), live.get("spec", {})
+    if desired["kind"] == "Deployment" and live_spec.get("selector") != desired_spec["selector"]:
+        return Difference("spec.selector", f"spec.selector is {_short(live_spec.get('selector'))}")
+    if desired["kind"] == "Service" and live_spec.get("clusterIP") == "None":
         return Difference("spec.clusterIP", "spec.clusterIP is None")
     return None
 
@@ -96,10 +96,10 @@ def _list_difference(desired: list[Any], live: list[Any], where: str, amount: bo
     else:
         by_name = {each.get(identity): each for each in live if isinstance(each, dict)}
         pairs = [(f"{where}[{each[identity]}]", each, by_name.get(each[identity])) for each in desired]
-    for place, wanted, found in pairs:
-        verdict = difference(wanted, found, place, amount)
-        if verdict:
-            return verdict
+    for path, desired_entry, live_entry in pairs:
+        nested = difference(desired_entry, live_entry, path, amount)
+        if nested:
+            return nested
     return None
 
 

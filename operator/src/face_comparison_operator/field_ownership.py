@@ -32,27 +32,27 @@ def transferred(entries: list[Object], body: Object, *, exclusive: bool = False)
         The entries to write, or None if nothing has to change.
     """
     ours = [each for each in entries if each.get("manager") == MANAGER and not each.get("subresource")]
-    others = [each for each in entries if each not in ours]
+    other_entries = [each for each in entries if each not in ours]
     fields: Object = {}
     for each in ours:
         fields = _merged(fields, each.get("fieldsV1", {}))
-    of_others: list[Object] = []
+    remaining_entries: list[Object] = []
     if exclusive:
-        for each in others:
+        for each in other_entries:
             fields, reduced = _take_spec(fields, each)
             if reduced is not None:
-                of_others.append(reduced)
+                remaining_entries.append(reduced)
     else:
-        of_others = others
+        remaining_entries = other_entries
     # Ownership of the replica count is dropped: if an apply removed the field, the count would fall to 1 at the moment
     # when an autoscaler takes over.
     if "replicas" not in body.get("spec", {}):
         fields.get("f:spec", {}).pop("f:replicas", None)
     unchanged = [(each["operation"], each.get("fieldsV1", {})) for each in ours] == [("Apply", fields)]
-    if not fields or (unchanged and of_others == others):
+    if not fields or (unchanged and remaining_entries == other_entries):
         return None
     first = ours[0] if ours else {"manager": MANAGER, "apiVersion": body["apiVersion"], "fieldsType": "FieldsV1"}
-    return [*of_others, {**first, "operation": "Apply", "fieldsV1": fields}]
+    return [*remaining_entries, {**first, "operation": "Apply", "fieldsV1": fields}]
 
 
 def transfer_patch(live: Object, body: Object, fields: list[Object]) -> list[Object]:
@@ -87,8 +87,8 @@ def fields_of_others(live: Object) -> list[str]:
     """
     metadata = live["metadata"]
     if OTHERS_FIELDS in metadata:
-        kept: list[str] = metadata[OTHERS_FIELDS]
-        return kept
+        cached: list[str] = metadata[OTHERS_FIELDS]
+        return cached
     entries = metadata.get("managedFields") or []
     theirs = [each for each in entries if each.get("manager") != MANAGER and not each.get("subresource")]
     theirs = [each for each in theirs if each.get("fieldsV1", {}).get("f:spec")]
@@ -101,9 +101,9 @@ def fields_of_others(live: Object) -> list[str]:
         for path in _leaves(each.get("fieldsV1", {}))
         for prefix in (path[:length] for length in range(1, len(path) + 1))
     }
-    found = {path for each in theirs for path in _leaves({"f:spec": each["fieldsV1"]["f:spec"]})} - ours
+    added = {path for each in theirs for path in _leaves({"f:spec": each["fieldsV1"]["f:spec"]})} - ours
     exempt = (*_LEFT_TO_OTHERS, ("f:spec", "f:replicas"))
-    return sorted(_readable(path) for path in found if not any(path[: len(each)] == each for each in exempt))
+    return sorted(_readable(path) for path in added if not any(path[: len(each)] == each for each in exempt))
 
 
 def status_written(live: Object) -> str:
@@ -140,9 +140,9 @@ def _take_spec(fields: Object, entry: Object) -> tuple[Object, Object | None]:
     if entry.get("subresource") or "f:spec" not in theirs:
         return fields, entry
     remaining = {name: value for name, value in theirs.items() if name != "f:spec"}
-    kept = _only(theirs, _LEFT_TO_OTHERS)
+    retained = _only(theirs, _LEFT_TO_OTHERS)
     transferred = {"f:spec": _without(theirs["f:spec"], [path[1:] for path in _LEFT_TO_OTHERS])}
-    remaining = _merged(remaining, kept)
+    remaining = _merged(remaining, retained)
     return _merged(fields, transferred), ({**entry, "fieldsV1": remaining} if remaining else None)
 
 
@@ -171,17 +171,17 @@ def _merged(first: Object, second: Object) -> Object:
 
 
 def _without(fields: Object, paths: list[tuple[str, ...]]) -> Object:
-    found = {}
+    remaining = {}
     for name, value in fields.items():
         inner = [path[1:] for path in paths if path[0] == name]
         if () in inner:
             continue
-        found[name] = _without(value, inner) if inner else value
-    return found
+        remaining[name] = _without(value, inner) if inner else value
+    return remaining
 
 
 def _only(fields: Object, paths: tuple[tuple[str, ...], ...]) -> Object:
-    found: Object = {}
+    selected: Object = {}
     for path in paths:
         inner: Any = fields
         for name in path:
@@ -190,5 +190,5 @@ def _only(fields: Object, paths: tuple[tuple[str, ...], ...]) -> Object:
             nested: Any = inner
             for name in reversed(path):
                 nested = {name: nested}
-            found = _merged(found, nested)
-    return found
+            selected = _merged(selected, nested)
+    return selected

@@ -32,9 +32,9 @@ class GatewayReader:
         keys = gateway_keys(resource)
         if keys:
             context.requeue_after(max(GATEWAY_POLL, interval))
-        known = {key: await self._read(key) for key in keys}
-        found = {key: value for key, value in known.items() if isinstance(value, dict)}
-        return Gateways(found, frozenset(key for key, value in known.items() if value is False))
+        results = {key: await self._read(key) for key in keys}
+        gateways = {key: value for key, value in results.items() if isinstance(value, dict)}
+        return Gateways(gateways, frozenset(key for key, value in results.items() if value is False))
 
     async def _read(self, key: GatewayKey) -> Object | bool:
         """Returns a Gateway; False: it does not exist; True: it may exist."""
@@ -42,12 +42,12 @@ class GatewayReader:
         cached = self._gateways.get(key)
         if cached and now < cached[0] + GATEWAY_POLL:
             return cached[1]
-        found: Object | bool
+        gateway: Object | bool
         try:
-            found = await self._client.read(GATEWAY, *key) or False
+            gateway = await self._client.read(GATEWAY, *key) or False
         except (ApiNotInstalled, Forbidden):
-            found = True
+            gateway = True
         # Older ones are never used again; no route may name their Gateways any longer.
-        fresh = {each: entry for each, entry in self._gateways.items() if now < entry[0] + GATEWAY_POLL}
-        self._gateways = {**fresh, key: (now, found)}
-        return found
+        recent = {each: entry for each, entry in self._gateways.items() if now < entry[0] + GATEWAY_POLL}
+        self._gateways = {**recent, key: (now, gateway)}
+        return gateway

@@ -155,23 +155,23 @@ class NullDiffBaseStorage(kopf.DiffBaseStorage):
 
 def _framework(settings: Settings) -> kopf.OperatorSettings:
     """Configures kopf."""
-    found = kopf.OperatorSettings()
-    found.process.ultimate_exiting_timeout = EXIT_SECONDS
-    found.posting.enabled = False
-    found.persistence.diffbase_storage = NullDiffBaseStorage()
-    found.persistence.progress_storage = kopf.StatusProgressStorage()
-    found.queueing.idle_timeout = IDLE_SECONDS
-    found.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)
-    found.networking.connect_timeout = CONNECT_SECONDS
+    kopf_settings = kopf.OperatorSettings()
+    kopf_settings.process.ultimate_exiting_timeout = EXIT_SECONDS
+    kopf_settings.posting.enabled = False
+    kopf_settings.persistence.diffbase_storage = NullDiffBaseStorage()
+    kopf_settings.persistence.progress_storage = kopf.StatusProgressStorage()
+    kopf_settings.queueing.idle_timeout = IDLE_SECONDS
+    kopf_settings.networking.error_backoffs = itertools.repeat(RETRY_SECONDS)
+    kopf_settings.networking.connect_timeout = CONNECT_SECONDS
     # New CRDs are noticed immediately, unless the operator may not watch them.
-    found.scanning.disabled = bool(settings.namespaces)
-    found.watching.chunk_size = CHUNK
-    found.watching.server_timeout = WATCH_SECONDS
-    found.watching.client_timeout = WATCH_SECONDS + CONNECT_SECONDS
+    kopf_settings.scanning.disabled = bool(settings.namespaces)
+    kopf_settings.watching.chunk_size = CHUNK
+    kopf_settings.watching.server_timeout = WATCH_SECONDS
+    kopf_settings.watching.client_timeout = WATCH_SECONDS + CONNECT_SECONDS
     for kind in WATCHED:
         if kind != RESOURCE:
-            found.watching.label_selectors[_names(kind)] = MANAGED_BY
-    return found
+            kopf_settings.watching.label_selectors[_names(kind)] = MANAGED_BY
+    return kopf_settings
 
 
 def _login(framework: kopf.OperatorSettings) -> Access:

@@ -15,16 +15,16 @@ def matching_listeners(parent: ParentReference, gateway: Object, host: str | Non
         host: The host that the route names; None: any.
         namespace: The namespace of the route.
     """
-    found: list[Object] = [
+    listeners: list[Object] = [
         each
         for each in gateway.get("spec", {}).get("listeners") or []
         if _takes_host(each, host) and _admits(each, gateway, namespace)
     ]
     if parent.section_name:
-        found = [each for each in found if each.get("name") == parent.section_name]
+        listeners = [each for each in listeners if each.get("name") == parent.section_name]
     if parent.port:
-        found = [each for each in found if each.get("port") == parent.port]
-    return found
+        listeners = [each for each in listeners if each.get("port") == parent.port]
+    return listeners
 
 
 def listener_problem(gateway: Object, listener: Object) -> str | None:

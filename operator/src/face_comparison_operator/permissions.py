@@ -102,8 +102,8 @@ def _env_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
         if config_map:
             yield f"{field}.configMapKeyRef", [_name(config_map)], settings.allowed_config_maps, "config-maps"
         # A source added by a later Kubernetes version could be of any kind.
-        for other in source.keys() - {"secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"}:
-            yield f"{field}.{other}", [other], settings.allowed_secrets, "secrets"
+        for name in source.keys() - {"secretKeyRef", "configMapKeyRef", "fieldRef", "resourceFieldRef"}:
+            yield f"{field}.{name}", [name], settings.allowed_secrets, "secrets"
 
 
 def _volume_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:

@@ -78,8 +78,8 @@ class Prober:
         if inside is None:
             return result
         if result.outcome == "unverifiable":
-            found = await self._probe(inside, replace(expected, shared=False))
-            result = replace(result, version=found.version if found.outcome == "ok" else None)
+            inside_result = await self._probe(inside, replace(expected, shared=False))
+            result = replace(result, version=inside_result.version if inside_result.outcome == "ok" else None)
         if expected.collections:
             result = replace(result, collections=await self._collections(inside, expected))
         return result
@@ -112,8 +112,8 @@ class Prober:
         # The service's description requires an API key if requests do. The OpenAPI document is public and contains the
         # version, too.
         document = f"{target.path.rpartition('/')[0]}/openapi.json"
-        found, _ = await self._get(replace(target, path=document), replace(expected, authenticated=False))
-        return replace(result, version=found.version)
+        document_result, _ = await self._get(replace(target, path=document), replace(expected, authenticated=False))
+        return replace(result, version=document_result.version)
 
     async def _get(self, target: Target, expected: Expectation) -> tuple[ProbeResult, Target]:
         """Requests a target and follows redirects to the same host and path.
@@ -286,8 +286,8 @@ async def _handshake(target: Target, context: ssl.SSLContext) -> ssl.SSLObject:
     async with asyncio.timeout(TOTAL_SECONDS):
         _, writer = await asyncio.open_connection(target.address, target.port, ssl=context, server_hostname=target.host)
         try:
-            found: ssl.SSLObject = writer.get_extra_info("ssl_object")
-            return found
+            tls_connection: ssl.SSLObject = writer.get_extra_info("ssl_object")
+            return tls_connection
         finally:
             writer.transport.abort()
 

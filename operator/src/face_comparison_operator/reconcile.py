@@ -296,8 +296,8 @@ class Reconciler:
         return "it leads to a FaceComparison that this operator does not manage: change the host or the stage of one"
 
     def _name_of(self, identity: str, namespace: str, key: Key) -> str | None:
-        for other, cached in self._caches.items():
-            if cached.uid == identity and (body := self._cache.resource(other)):
+        for other_key, cached in self._caches.items():
+            if cached.uid == identity and (body := self._cache.resource(other_key)):
                 return str(body["metadata"]["name"])
         return None
 
@@ -310,10 +310,10 @@ class Reconciler:
             return
         places = {_place(each) for each in (cached.target, target) if each}
         cached.target = target
-        for other, theirs in self._caches.items():
-            if other != key and theirs.target and _place(theirs.target) in places:
+        for other_key, theirs in self._caches.items():
+            if other_key != key and theirs.target and _place(theirs.target) in places:
                 theirs.probe.expire()
-                self._requeue(other)
+                self._requeue(other_key)
 
 
 def expectation(resource: FaceComparison) -> Expectation:

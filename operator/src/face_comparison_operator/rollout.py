@@ -17,7 +17,7 @@ class Rollout:
     """The progress of the Deployment. `settled`: its controller has observed the current template."""
 
     settled: bool = False
-    wanted: int = 1
+    desired: int = 1
     replicas: int = 0
     updated: int = 0
     ready: int = 0
@@ -34,12 +34,12 @@ class Rollout:
     @property
     def complete(self) -> bool:
         """Returns whether every desired pod is available and of the current version."""
-        return self.pure and self.replicas >= self.wanted and self.available >= self.wanted
+        return self.pure and self.replicas >= self.desired and self.available >= self.desired
 
 
 def rollout(
     deployment: Object | None,
-    found: Sequence[Object] = (),
+    pods: Sequence[Object] = (),
     events: Sequence[Object] = (),
     now: datetime | None = None,
 ) -> Rollout:
@@ -47,7 +47,7 @@ def rollout(
 
     Args:
         deployment: The live Deployment.
-        found: The pods of the resource.
+        pods: The pods of the resource.
         events: Warnings about these pods.
         now: The time, for problems that count only if they last.
     """
@@ -55,22 +55,22 @@ def rollout(
         return Rollout()
     spec, status = deployment["spec"], deployment.get("status", {})
     template = spec["template"]["metadata"].get("annotations", {}).get(TEMPLATE_ANNOTATION)
-    staying = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+    staying = [pod for pod in pods if "deletionTimestamp" not in pod["metadata"]]
     current = [pod for pod in staying if template_of(pod) == template]
     problem = diagnose(current, events, now)
     failure = next((each for each in status.get("conditions", []) if each["type"] == "ReplicaFailure"), None)
     if failure and failure["status"] == "True" and (problem is None or problem.starting):
         problem = Problem(POD_CREATION_FAILED, f"pod creation failed: {failure.get('message', '')}")
     if problem is None and not current and now is not None:
-        problem = overdue_problem(found, now)  # the strategy Recreate waits for it
+        problem = overdue_problem(pods, now)  # the strategy Recreate waits for it
     return Rollout(
         settled=status.get("observedGeneration", 0) >= deployment["metadata"]["generation"],
-        wanted=spec.get("replicas", 1),
+        desired=spec.get("replicas", 1),
         replicas=status.get("replicas", 0),
         updated=status.get("updatedReplicas", 0),
         ready=status.get("readyReplicas", 0),
         available=status.get("availableReplicas", 0),
         problem=problem,
         # Not if a pod of another version has just been deleted: the numbers may still include it.
-        same_template=bool(current) and all(template_of(pod) == template for pod in found),
+        same_template=bool(current) and all(template_of(pod) == template for pod in pods),
     )

@@ -108,8 +108,8 @@ def _ingress(resource: FaceComparison, ingress: Object) -> RouteState:
     published = ingress.get("status", {}).get("loadBalancer", {}).get("ingress") or []
     entries = [each for each in published if each.get("ip") or each.get("hostname")]
     if not entries:
-        asked = spec.ingress.class_name if spec.ingress else None
-        which = f"of the class {asked}" if asked else "of the default class"
+        class_name = spec.ingress.class_name if spec.ingress else None
+        which = f"of the class {class_name}" if class_name else "of the default class"
         message = (
             f"no ingress controller {which} has published an address for the Ingress {resource.child}"
             "; for use inside the cluster only, set route.none"
@@ -117,8 +117,8 @@ def _ingress(resource: FaceComparison, ingress: Object) -> RouteState:
         return RouteState(False, ADDRESS_PENDING, message, _url(resource, spec.host, tls, None) if spec.host else None)
     address, *further = (each.get("ip") or each["hostname"] for each in entries)
     ports = [each["port"] for each in entries[0].get("ports") or []]
-    usual = 443 if tls else 80
-    port = usual if not ports or usual in ports else ports[0]
+    default_port = 443 if tls else 80
+    port = default_port if not ports or default_port in ports else ports[0]
     target = Target(address, port, tls, spec.host or address, endpoint_path(resource), tuple(further))
     return RouteState(
         True,
@@ -139,29 +139,29 @@ def _http_route(resource: FaceComparison, route: Object, gateways: Gateways) -> 
         return RouteState(False, ROUTE_PENDING, f"the HTTPRoute {resource.child} names no Gateway")
     states = [(parent, _parent_state(resource, parent, route, gateways)) for parent in parents]
     accepted = [parent for parent, problem in states if problem is None]
-    refused = [problem for _, problem in states if problem and problem.reason == ROUTE_NOT_ACCEPTED]
-    if refused or not accepted:
-        return refused[0] if refused else next(problem for _, problem in states if problem)
+    rejections = [problem for _, problem in states if problem and problem.reason == ROUTE_NOT_ACCEPTED]
+    if rejections or not accepted:
+        return rejections[0] if rejections else next(problem for _, problem in states if problem)
     # One parent that accepts the route is enough to serve; a Gateway without a controller may never report.
-    trouble = "".join(f"; {problem.message}" for _, problem in states if problem)
-    found = [(parent, live) for parent in accepted if (live := gateways.found.get(_key(resource, parent)))]
+    other_problems = "".join(f"; {problem.message}" for _, problem in states if problem)
+    readable = [(parent, live) for parent in accepted if (live := gateways.found.get(_key(resource, parent)))]
     host = resource.spec.route.host
     candidates = [
         (live, listener)
-        for parent, live in found
+        for parent, live in readable
         for listener in matching_listeners(parent, live, host, resource.namespace)
     ]
     candidates.sort(key=lambda each: (listener_problem(*each) is not None, each[1].get("protocol") != "HTTPS"))
-    live, listener = candidates[0] if candidates else (found[0][1] if found else {}, _unread_listener(accepted))
+    live, listener = candidates[0] if candidates else (readable[0][1] if readable else {}, _unread_listener(accepted))
     tls = listener.get("protocol") == "HTTPS"
     port = listener.get("port") or (443 if tls else 80)
     addresses = [each["value"] for each in live.get("status", {}).get("addresses") or [] if each.get("value")]
     if not (host or addresses):
         message = "the Gateway has published no address, and the route names no host"
-        return RouteState(False, ADDRESS_PENDING, message + trouble)
+        return RouteState(False, ADDRESS_PENDING, message + other_problems)
     name = host or addresses[0]
     target = Target(addresses[0], port, tls, name, endpoint_path(resource), tuple(addresses[1:])) if addresses else None
-    message = f"the Gateway has accepted the HTTPRoute{trouble}"
+    message = f"the Gateway has accepted the HTTPRoute{other_problems}"
     return RouteState(True, ADMITTED, message, _url(resource, name, tls, port), target)
 
 
@@ -178,13 +178,15 @@ def _parent_state(
     ):
         return problem
     generation = route["metadata"].get("generation", 1)
-    told = [
+    reports = [
         each.get("conditions") or []
         for each in route.get("status", {}).get("parents") or []
         if _refers_to(resource, parent, each.get("parentRef", {}))
     ]
     # Each controller has its own entry; an entry left behind by another controller does not count.
-    current = [[each for each in entry if each.get("observedGeneration", generation) >= generation] for entry in told]
+    current = [
+        [each for each in entry if each.get("observedGeneration", generation) >= generation] for entry in reports
+    ]
     accepting = [entry for entry in current if any(_is(each, "Accepted", "True") for each in entry)]
     refusals = [
         next((each for each in entry if any(_is(each, kind, "False") for kind in ("Accepted", "ResolvedRefs"))), None)
@@ -195,7 +197,7 @@ def _parent_state(
     for each in filter(None, refusals):
         message = f"the Gateway {name} reports {each.get('reason', '')}: {each.get('message', '')}"
         return RouteState(False, ROUTE_NOT_ACCEPTED, message)
-    if any(each.get("type") == "Accepted" for entry in told for each in entry):
+    if any(each.get("type") == "Accepted" for entry in reports for each in entry):
         return RouteState(False, ROUTE_PENDING, f"the Gateway {name} has not reported on the changed HTTPRoute yet")
     return RouteState(
         False, ROUTE_PENDING, f"the Gateway {name} has not reported on the HTTPRoute {resource.child} yet"
@@ -247,14 +249,14 @@ def _gateway_problem(
     return None
 
 
-def _refers_to(resource: FaceComparison, parent: ParentReference, told: Object) -> bool:
-    if not is_gateway(told):
+def _refers_to(resource: FaceComparison, parent: ParentReference, reported: Object) -> bool:
+    if not is_gateway(reported):
         return False
-    if (told.get("namespace") or resource.namespace, told.get("name")) != _key(resource, parent):
+    if (reported.get("namespace") or resource.namespace, reported.get("name")) != _key(resource, parent):
         return False
     return all(
-        wanted is None or value is None or wanted == value
-        for wanted, value in ((parent.section_name, told.get("sectionName")), (parent.port, told.get("port")))
+        own is None or value is None or own == value
+        for own, value in ((parent.section_name, reported.get("sectionName")), (parent.port, reported.get("port")))
     )
 
 
@@ -273,7 +275,7 @@ def _unread_listener(parents: list[ParentReference]) -> Object:
 
 
 def _url(resource: FaceComparison, host: str, tls: bool, port: int | None) -> str:
-    usual = 443 if tls else 80
+    default_port = 443 if tls else 80
     shown = f"[{host}]" if ":" in host else host
-    where = shown if port in (None, usual) else f"{shown}:{port}"
-    return f"{'https' if tls else 'http'}://{where}{endpoint_path(resource)}"
+    authority = shown if port in (None, default_port) else f"{shown}:{port}"
+    return f"{'https' if tls else 'http'}://{authority}{endpoint_path(resource)}"

@@ -34,7 +34,7 @@ def status(resource: FaceComparison, observed: Observed, now: datetime) -> Objec
     )
     if ready.status and clock.seconds is None:
         clock.seconds = max(0, round((now - clock.started).total_seconds()))
-    found: dict[str, Condition | None] = {
+    by_type: dict[str, Condition | None] = {
         "Ready": ready,
         "Progressing": conditions.progressing(state, ready, clock),
         "Available": conditions.available(state),
@@ -46,7 +46,7 @@ def status(resource: FaceComparison, observed: Observed, now: datetime) -> Objec
     written = [
         _condition(kind, condition, before.get(kind), resource.generation, now)
         for kind in TYPES
-        if (condition := found[kind]) is not None
+        if (condition := by_type[kind]) is not None
     ]
     version = observed.probe.version if observed.probe else None
     result = {
@@ -92,14 +92,14 @@ def _clock(resource: FaceComparison, now: datetime) -> Clock:
     return Clock(now, _time(before["deployStartedAt"]), before.get("deploySeconds"), limit)
 
 
-def _condition(kind: str, found: Condition, before: Object | None, generation: int, now: datetime) -> Object:
-    value = {True: "True", False: "False", None: "Unknown"}[found.status]
+def _condition(kind: str, condition: Condition, before: Object | None, generation: int, now: datetime) -> Object:
+    value = {True: "True", False: "False", None: "Unknown"}[condition.status]
     transition_time = before["lastTransitionTime"] if before and before["status"] == value else _text(now)
     return {
         "type": kind,
         "status": value,
-        "reason": found.reason,
-        "message": found.message[:1024],
+        "reason": condition.reason,
+        "message": condition.message[:1024],
         "lastTransitionTime": transition_time,
         "observedGeneration": generation,
     }

@@ -97,10 +97,10 @@ class WorkQueue(Generic[K]):
         now = self._clock()
         self._done_at.pop(key, None)
         self._done_at[key] = now  # the latest is last
-        for other, done_at in list(self._done_at.items()):
+        for each, done_at in list(self._done_at.items()):
             if done_at + self._rest > now:
                 break
-            del self._done_at[other]
+            del self._done_at[each]
 
     def add_rate_limited(self, key: K) -> float:
         """Adds `key` after a failure, with exponential backoff; returns the delay in seconds."""

@@ -122,13 +122,17 @@ def _environment(resource: FaceComparison) -> list[Object]:
         values["ALLOWED_BUCKETS"] = ",".join(spec.limits.allowed_buckets)
     if resource.former_stage:
         values["FORMER_STAGE"] = resource.former_stage
-    others = {}
+    device_variables = {}
     if spec.accelerator.type == "auto":
         # If the node's container runtime exposes the device, the pod can use it without reserving it.
-        others = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
+        device_variables = {"NVIDIA_VISIBLE_DEVICES": "all", "NVIDIA_DRIVER_CAPABILITIES": "compute,utility"}
     overridden = {each["name"] for each in spec.env}
-    found = {**{f"{ENVIRONMENT}{name}": value for name, value in values.items()}, **others, **_ca_variables(resource)}
-    return [{"name": name, "value": value} for name, value in found.items() if name not in overridden]
+    variables = {
+        **{f"{ENVIRONMENT}{name}": value for name, value in values.items()},
+        **device_variables,
+        **_ca_variables(resource),
+    }
+    return [{"name": name, "value": value} for name, value in variables.items() if name not in overridden]
 
 
 def _ca_variables(resource: FaceComparison) -> dict[str, str]:

@@ -63,27 +63,33 @@ ACME_PATH = "/.well-known/acme-challenge/"
 def without_acme_paths(ingress: Object) -> Object:
     """Returns the Ingress without ACME challenge paths, for comparison with the desired one."""
 
-    def kept(rule: Object) -> Object:
+    def without_acme(rule: Object) -> Object:
         paths = [path for path in _paths(rule) if not _is_acme(path)]
         return {**rule, "http": {**rule["http"], "paths": paths}} if "http" in rule else rule
 
     # Without its ACME paths, a rule that a solver added is empty; it is not ours and is dropped.
-    rules = [kept(rule) for rule in ingress.get("spec", {}).get("rules", []) if _paths(kept(rule)) or not _paths(rule)]
+    rules = [
+        without_acme(rule)
+        for rule in ingress.get("spec", {}).get("rules", [])
+        if _paths(without_acme(rule)) or not _paths(rule)
+    ]
     return {**ingress, "spec": {**ingress.get("spec", {}), "rules": rules}}
 
 
 def with_acme_paths(body: Object, live: Object) -> Object:
     """Returns the desired Ingress `body` with the ACME challenge paths in `live`."""
     (rule,) = body["spec"]["rules"]
-    found = [each for each in live.get("spec", {}).get("rules", []) if any(map(_is_acme, _paths(each)))]
-    same = [path for each in found if each.get("host") == rule.get("host") for path in _paths(each) if _is_acme(path)]
-    others = [
+    acme_rules = [each for each in live.get("spec", {}).get("rules", []) if any(map(_is_acme, _paths(each)))]
+    acme_paths = [
+        path for each in acme_rules if each.get("host") == rule.get("host") for path in _paths(each) if _is_acme(path)
+    ]
+    rules_of_other_hosts = [
         {**each, "http": {"paths": [path for path in _paths(each) if _is_acme(path)]}}
-        for each in found
+        for each in acme_rules
         if each.get("host") != rule.get("host")
     ]
-    merged = {**rule, "http": {"paths": [*same, *_paths(rule)]}}
-    return {**body, "spec": {**body["spec"], "rules": [merged, *others]}}
+    merged = {**rule, "http": {"paths": [*acme_paths, *_paths(rule)]}}
+    return {**body, "spec": {**body["spec"], "rules": [merged, *rules_of_other_hosts]}}
 
 
 def _paths(rule: Object) -> list[Any]:

@@ -27,12 +27,12 @@ def model_mount(resource: FaceComparison) -> list[Object]:
 def mounts(resource: FaceComparison) -> list[Object]:
     """Builds every mount of the service container except its temporary folder."""
     collections = resource.spec.collections
-    found = [*model_mount(resource), *_auth_mount(resource), *ca_mount(resource)]
+    entries = [*model_mount(resource), *_auth_mount(resource), *ca_mount(resource)]
     if collections.embedded:
-        found.append({"name": "collections", "mountPath": STORE_FOLDER})
+        entries.append({"name": "collections", "mountPath": STORE_FOLDER})
     if collections.postgres:
-        found.append({"name": "collections", "mountPath": STORE_SECRET_FOLDER, "readOnly": True})
-    return [*found, *own_mounts(resource)]
+        entries.append({"name": "collections", "mountPath": STORE_SECRET_FOLDER, "readOnly": True})
+    return [*entries, *own_mounts(resource)]
 
 
 def ca_mount(resource: FaceComparison) -> list[Object]:
@@ -64,24 +64,24 @@ def _auth_mount(resource: FaceComparison) -> list[Object]:
 def volumes(resource: FaceComparison) -> list[Object]:
     """Builds every volume of a pod."""
     spec = resource.spec
-    found: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
+    entries: list[Object] = [{"name": "tmp", "emptyDir": {"sizeLimit": "1Gi"}}]
     if spec.model.s3:
-        found.append({"name": "model", "emptyDir": {"sizeLimit": "8Gi"}})
+        entries.append({"name": "model", "emptyDir": {"sizeLimit": "8Gi"}})
     if spec.model.volume_claim:
         claim = {"claimName": spec.model.volume_claim.claim_name, "readOnly": True}
-        found.append({"name": "model", "persistentVolumeClaim": claim})
+        entries.append({"name": "model", "persistentVolumeClaim": claim})
     if spec.auth.mode == "ApiKey":
         secret = {"secretName": spec.auth.secret_name, "items": [{"key": API_KEYS, "path": API_KEYS}]}
-        found.append({"name": "auth", "secret": secret})
+        entries.append({"name": "auth", "secret": secret})
     if spec.collections.embedded:
         claim = {"claimName": spec.collections.embedded.volume_claim.claim_name}
-        found.append({"name": "collections", "persistentVolumeClaim": claim})
+        entries.append({"name": "collections", "persistentVolumeClaim": claim})
     if spec.collections.postgres:
         store = spec.collections.postgres
         secret = {"secretName": store.secret_name, "items": [{"key": store.key, "path": store.key}]}
-        found.append({"name": "collections", "secret": secret})
+        entries.append({"name": "collections", "secret": secret})
     if spec.ca_bundle:
         bundle = spec.ca_bundle
         items = [{"key": bundle.key, "path": bundle.key}]
-        found.append({"name": "ca-bundle", "configMap": {"name": bundle.config_map_name, "items": items}})
-    return [*found, *({"name": f"{OWN_VOLUME}{each.name}", **each.source} for each in spec.volumes)]
+        entries.append({"name": "ca-bundle", "configMap": {"name": bundle.config_map_name, "items": items}})
+    return [*entries, *({"name": f"{OWN_VOLUME}{each.name}", **each.source} for each in spec.volumes)]

@@ -16,7 +16,7 @@ embeddings = arrays.arrays(
 
 @given(embeddings)
 def test_hash_is_normalized_and_zero_padded(pair: np.ndarray) -> None:
-    hashes = embedding.hashes(pair)
+    hashes = embedding.l2_normalize_and_pad(pair)
     assert hashes.shape == (2, HASH_SIZE)
     assert hashes.dtype == np.float32
     np.testing.assert_allclose(np.linalg.norm(hashes, axis=1), 1, atol=1e-5)
@@ -27,17 +27,17 @@ def test_hash_is_normalized_and_zero_padded(pair: np.ndarray) -> None:
 def test_padding_does_not_change_distance(pair: np.ndarray) -> None:
     unit = pair.astype(np.float64) / np.linalg.norm(pair.astype(np.float64), axis=1, keepdims=True)
     expected = float(np.linalg.norm(unit[0] - unit[1]))
-    assert embedding.distance(*embedding.hashes(pair)) == pytest.approx(expected, abs=1e-5)
+    assert embedding.distance(*embedding.l2_normalize_and_pad(pair)) == pytest.approx(expected, abs=1e-5)
 
 
 def test_distance_is_at_most_two() -> None:
-    hashes = embedding.hashes(np.array([[1, 3, 7], [-1, -3, -7]], np.float32))
+    hashes = embedding.l2_normalize_and_pad(np.array([[1, 3, 7], [-1, -3, -7]], np.float32))
     assert embedding.distance(hashes[0], hashes[1]) == pytest.approx(2, abs=1e-6)
     assert embedding.distance(hashes[0] * np.float32(1.001), hashes[1]) == 2.0
 
 
 def test_zero_embedding_has_no_nan() -> None:
-    assert not embedding.hashes(np.zeros((1, 4), np.float32)).any()
+    assert not embedding.l2_normalize_and_pad(np.zeros((1, 4), np.float32)).any()
 
 
 def test_confidence_is_half_at_threshold() -> None:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from face_comparison.api.limits import HASH_SIZE
 
 
-def hashes(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+def l2_normalize_and_pad(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
     """Returns the hashes (N, HASH_SIZE) float32 of raw embeddings (N, width); width must not exceed HASH_SIZE."""
     norms = np.linalg.norm(embeddings, axis=1, keepdims=True)
     padded = np.zeros((embeddings.shape[0], HASH_SIZE), np.float32)

@@ -26,7 +26,7 @@ from face_comparison.vision.detections import (
     non_max_suppression,
 )
 from face_comparison.vision.detectors import DETECTORS
-from face_comparison.vision.embedding import hashes
+from face_comparison.vision.embedding import l2_normalize_and_pad
 from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.rounding import is_sensitive_to_rounding
 from face_comparison.vision.types import Box, Face
@@ -235,7 +235,7 @@ class Recognizer:
             raise RuntimeError("the embedder's numbers are not finite")
         norms, shortest = np.linalg.norm(embeddings, axis=1), self._manifest.embedder.min_norm
         lengths = norms / np.float32(shortest) if shortest else np.full_like(norms, np.inf)
-        return Embedded(hashes(embeddings), aligned, lengths)
+        return Embedded(l2_normalize_and_pad(embeddings), aligned, lengths)
 
     def _propose(self, pyramid: Pyramid, minimum: float, longest: int, quarters: int) -> Detections:
         spec = self._manifest.detector

@@ -27,7 +27,7 @@ from face_comparison.observability import logs
 from face_comparison.server import gunicorn_app
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.vision.types import Analysis, Box, Face, Quality
+from face_comparison.vision.types import Box, Face, ImageAnalysis, Quality
 from support import migrating
 from support.analyzer import MODEL
 
@@ -54,7 +54,7 @@ class ObedientAnalyzer:
     def model(self) -> ModelInfo:
         return MODEL
 
-    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> ImageAnalysis:
         order, _, rest = data.decode().partition(" ")
         faces: tuple[Face, ...] = ()
         if order == "sleep":
@@ -73,7 +73,7 @@ class ObedientAnalyzer:
             vector = np.random.default_rng(1).normal(size=HASH_SIZE).astype(np.float32)
             face = Face(Box(0, 0, 10, 10), 0.9, landmarks, Quality(1, 1, 10), vector / np.linalg.norm(vector))
             faces = (face,) * int(rest)
-        return Analysis(faces, 100, 100, {"decode": 0.0})
+        return ImageAnalysis(faces, 100, 100, {"decode": 0.0})
 
 
 def load(settings: Settings, threads: int) -> ObedientAnalyzer:

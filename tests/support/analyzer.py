@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from face_comparison.api.limits import HASH_SIZE
 from face_comparison.errors import CorruptImage, ImageTooLarge, InvalidBundle, UnsupportedFormat
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.vision.types import Analysis, Box, Face, Quality
+from face_comparison.vision.types import Box, Face, ImageAnalysis, Quality
 
 WIDTH, HEIGHT = 1000, 500
 MODEL = ModelInfo(
@@ -59,7 +59,7 @@ class FakeAnalyzer:
         self.go.set()
         self.started = threading.Semaphore(0)
 
-    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> ImageAnalysis:
         self.started.release()
         assert self.go.wait(60)
         minimum = MODEL.min_confidence if min_confidence is None else min_confidence
@@ -77,7 +77,7 @@ class FakeAnalyzer:
         faces = [_face(index, person) for index, person in enumerate(people)]
         faces = sorted(faces, key=lambda face: face.box.area, reverse=True)[:max_faces]
         faces = sorted((f for f in faces if f.confidence >= minimum), key=lambda face: -face.confidence)
-        return Analysis(tuple(faces), WIDTH, HEIGHT, {"decode": 0.001, "detect": 0.002, "embed": 0.003})
+        return ImageAnalysis(tuple(faces), WIDTH, HEIGHT, {"decode": 0.001, "detect": 0.002, "embed": 0.003})
 
 
 class NarrowAnalyzer(FakeAnalyzer):

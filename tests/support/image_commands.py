@@ -8,7 +8,7 @@ from typing import Any
 from click.testing import CliRunner, Result
 
 from face_comparison.cli.main import main
-from face_comparison.vision.types import Analysis
+from face_comparison.vision.types import ImageAnalysis
 from support.analyzer import FakeAnalyzer, image
 
 JPEG = b"\xff\xd8\xff"
@@ -20,7 +20,7 @@ def photograph(*people: str) -> bytes:
 
 
 class PhotographAnalyzer(FakeAnalyzer):
-    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> ImageAnalysis:
         return super().analyze(data.removeprefix(JPEG), max_faces=max_faces, min_confidence=min_confidence)
 
 

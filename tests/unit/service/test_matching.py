@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from face_comparison.api.limits import HASH_SIZE
 from face_comparison.errors import NoFace
 from face_comparison.vision.matching import Calibration, hash_match, image_match, most_prominent_face
-from face_comparison.vision.types import Analysis, Box, Face, Quality
+from face_comparison.vision.types import Box, Face, ImageAnalysis, Quality
 
 CALIBRATION = Calibration(threshold=1.0, midpoint=1.1, slope=0.1, same_below=1.05, different_above=1.2)
 
@@ -31,7 +31,7 @@ def face(distance=0.0, side=10.0, confidence=0.9, height=None, reasons=()):
 
 
 def image(*faces):
-    return Analysis(faces, 640, 480)
+    return ImageAnalysis(faces, 640, 480)
 
 
 SURE = 0.75

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from face_comparison.rekognition import shapes
-from face_comparison.vision.types import Analysis, Box, Face, Quality
+from face_comparison.vision.types import Box, Face, ImageAnalysis, Quality
 
 
 def test_left_and_right_are_those_of_viewer() -> None:
@@ -24,6 +24,6 @@ def test_left_and_right_are_those_of_viewer() -> None:
         quality=Quality(sharpness=50.0, brightness=40.0, face_size=60.0),
         hash=np.eye(1, 768, dtype=np.float32)[0],
     )
-    detail = shapes.face_detail(face, Analysis((face,), 100, 100, {}))
+    detail = shapes.face_detail(face, ImageAnalysis((face,), 100, 100, {}))
     x = {landmark["Type"]: round(landmark["X"], 3) for landmark in detail["Landmarks"]}
     assert x == {"eyeLeft": 0.3, "eyeRight": 0.7, "nose": 0.5, "mouthLeft": 0.35, "mouthRight": 0.65}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from face_comparison.api.responses import DetectResponse
     from face_comparison.cli.image_options import Format
     from face_comparison.cli.local_faces import LocalFaces
-    from face_comparison.vision.types import Analysis
+    from face_comparison.vision.types import ImageAnalysis
 
 
 @click.command("detect")
@@ -117,7 +117,7 @@ def _print(name: str, response: DetectResponse, chosen: Format, *, no_hash: bool
     click.echo(encoding.encode({"Image": name, **fields}, encoding.JSON))
 
 
-def _draw(image: InputImage, analysis: Analysis, out: Path) -> None:
+def _draw(image: InputImage, analysis: ImageAnalysis, out: Path) -> None:
     from face_comparison import rendering  # noqa: PLC0415
 
     out.write_bytes(rendering.png(rendering.draw_faces(analyzers.decode_image(image.read()), analysis.faces)))

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from face_comparison.api.responses import DetectResponse, TargetMatch
     from face_comparison.vision import matching
     from face_comparison.vision.matching import Calibration
-    from face_comparison.vision.types import Analysis, Face
+    from face_comparison.vision.types import Face, ImageAnalysis
 
 
 class LocalFaces:
@@ -40,7 +40,7 @@ class LocalFaces:
         """See FaceFinder."""
         return ((image.name, self.response(analysis)) for image, analysis in self.analyses(images))
 
-    def response(self, analysis: Analysis | Problem) -> DetectResponse | Problem:
+    def response(self, analysis: ImageAnalysis | Problem) -> DetectResponse | Problem:
         """Returns the service's response for an image."""
         from face_comparison.wire.responses import to_detect_response  # noqa: PLC0415 (see `analyzers.prepare_analyzer`)
 
@@ -57,7 +57,7 @@ class LocalFaces:
 
     def matches(
         self, source: InputImage, targets: Sequence[InputImage | Problem], threshold: float | None
-    ) -> tuple[tuple[Face, Analysis] | Problem, Iterator[matching.TargetMatch | Problem]]:
+    ) -> tuple[tuple[Face, ImageAnalysis] | Problem, Iterator[matching.TargetMatch | Problem]]:
         """Returns the source's face and image and the matches of each target, or their problems."""
         from face_comparison.vision.matching import most_prominent_face  # noqa: PLC0415
 
@@ -76,7 +76,7 @@ class LocalFaces:
     def _match_faces(
         self,
         face: Face,
-        found: Iterator[tuple[InputImage | Problem, Analysis | Problem]],
+        found: Iterator[tuple[InputImage | Problem, ImageAnalysis | Problem]],
         calibration: Calibration,
     ) -> Iterator[matching.TargetMatch | Problem]:
         from face_comparison.vision.matching import image_match  # noqa: PLC0415
@@ -90,7 +90,7 @@ class LocalFaces:
             except FaceComparisonError as error:
                 yield Problem.of(image.name, error)
 
-    def compared(self, first: tuple[Face, Analysis], threshold: float | None) -> Compared:
+    def compared(self, first: tuple[Face, ImageAnalysis], threshold: float | None) -> Compared:
         """Returns the source's part of a comparison."""
         from face_comparison.wire.responses import to_compare_response  # noqa: PLC0415
 
@@ -108,12 +108,12 @@ class LocalFaces:
 
     def analyses(
         self, images: Sequence[InputImage | Problem]
-    ) -> Generator[tuple[InputImage | Problem, Analysis | Problem], None, None]:
+    ) -> Generator[tuple[InputImage | Problem, ImageAnalysis | Problem], None, None]:
         """Yields the faces of each image, or its problem, in order."""
         with ThreadPoolExecutor(self._threads) as pool:
             yield from zip(images, pool.map(self._analysis, images), strict=True)
 
-    def _analysis(self, image: InputImage | Problem) -> Analysis | Problem:
+    def _analysis(self, image: InputImage | Problem) -> ImageAnalysis | Problem:
         if isinstance(image, Problem):
             return image
         try:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from face_comparison.collections.values import RelativeBox
-from face_comparison.vision.types import Analysis, Box, Face
+from face_comparison.vision.types import Box, Face, ImageAnalysis
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +48,7 @@ class Probe:
     has_image: bool
 
     @classmethod
-    def from_analysis(cls, analysis: Analysis, digest: bytes, sure_confidence: float = 0.0) -> Probe:
+    def from_analysis(cls, analysis: ImageAnalysis, digest: bytes, sure_confidence: float = 0.0) -> Probe:
         """Returns the faces found in an image, most prominent first.
 
         Args:

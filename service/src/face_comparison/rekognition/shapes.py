@@ -10,14 +10,14 @@ from typing import Any
 
 from face_comparison.api.limits import LANDMARK_TYPES
 from face_comparison.collections.values import RelativeBox, StoredFace, User
-from face_comparison.vision.types import Analysis, Face
+from face_comparison.vision.types import Face, ImageAnalysis
 
 Shape = dict[str, Any]
 
 _MIRRORED = {"eyeRight": "eyeLeft", "eyeLeft": "eyeRight", "mouthRight": "mouthLeft", "mouthLeft": "mouthRight"}
 
 
-def bounding_box(face: Face, analysis: Analysis) -> Shape:
+def bounding_box(face: Face, analysis: ImageAnalysis) -> Shape:
     """Returns a BoundingBox: fractions of the upright image's width and height, cut to the image."""
     box, width, height = face.box, analysis.width, analysis.height
     left, right = (_fraction(x, width) for x in (box.left, box.left + box.width))
@@ -25,7 +25,7 @@ def bounding_box(face: Face, analysis: Analysis) -> Shape:
     return {"Left": left, "Top": top, "Width": right - left, "Height": bottom - top}
 
 
-def face_detail(face: Face, analysis: Analysis) -> Shape:
+def face_detail(face: Face, analysis: ImageAnalysis) -> Shape:
     """Returns a FaceDetail, as DetectFaces and IndexFaces return it."""
     return {
         "BoundingBox": bounding_box(face, analysis),

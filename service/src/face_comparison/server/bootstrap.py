@@ -19,7 +19,7 @@ from face_comparison.serving.admission import Admission
 from face_comparison.serving.readiness import LOADING, Readiness
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
-from face_comparison.vision.types import Analysis
+from face_comparison.vision.types import ImageAnalysis
 from face_comparison.web.app import create_app, head_rejection
 
 Loader = Callable[[Settings, int], Analyzer]
@@ -55,7 +55,7 @@ class Pending:
         """The loaded model; accessing it raises NotReady while the models are loading."""
         return self._loaded().model
 
-    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> ImageAnalysis:
         """Analyzes an image as `Analyzer` does.
 
         Raises:

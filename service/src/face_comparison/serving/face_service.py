@@ -26,7 +26,7 @@ from face_comparison.observability import metrics
 from face_comparison.serving.permit import Permit
 from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.vision.matching import Calibration, TargetMatch, hash_match, image_match, most_prominent_face
-from face_comparison.vision.types import Analysis, Face
+from face_comparison.vision.types import Face, ImageAnalysis
 from face_comparison.wire.requests import CompareRequest, DetectRequest, FaceHash, Image, ImageOrHash, Url
 
 IMAGES_AT_ONCE = 4
@@ -70,7 +70,7 @@ class Stages:
         with self._lock:
             self.seconds[stage] = self.seconds.get(stage, 0.0) + seconds
 
-    def add_image(self, analysis: Analysis) -> None:
+    def add_image(self, analysis: ImageAnalysis) -> None:
         """Adds the phases and the faces of an image."""
         metrics.FACES.observe(len(analysis.faces))
         for stage, seconds in analysis.stages.items():
@@ -113,7 +113,7 @@ class Comparison:
         threshold: Maximum distance that counts as the same person.
     """
 
-    source: tuple[Face, Analysis] | None
+    source: tuple[Face, ImageAnalysis] | None
     targets: tuple[TargetMatch | Exception, ...]
     threshold: float
 
@@ -131,7 +131,7 @@ class FaceService:
         """The loaded models. Raises NotReady before they are loaded."""
         return self._analyzer.model
 
-    def detect(self, request: DetectRequest, permit: Permit, stages: Stages) -> Analysis:
+    def detect(self, request: DetectRequest, permit: Permit, stages: Stages) -> ImageAnalysis:
         """Detects the faces of an image.
 
         Args:
@@ -147,7 +147,7 @@ class FaceService:
         """
         return self._analysis(request.image, permit, stages, request.max_faces, request.min_confidence)
 
-    def analyze(self, image: Image, permit: Permit, stages: Stages, max_faces: int) -> tuple[Analysis, bytes]:
+    def analyze(self, image: Image, permit: Permit, stages: Stages, max_faces: int) -> tuple[ImageAnalysis, bytes]:
         """Detects the largest faces of an image.
 
         Args:
@@ -209,14 +209,14 @@ class FaceService:
 
     def _begin(
         self, pool: ThreadPoolExecutor, subject: ImageOrHash, permit: Permit, stages: Stages, max_faces: int
-    ) -> FaceHash | Future[Analysis]:
+    ) -> FaceHash | Future[ImageAnalysis]:
         if isinstance(subject, FaceHash):
             return subject
         return pool.submit(self._analysis, subject, permit, stages, max_faces, None)
 
     def _analysis(
         self, image: Image, permit: Permit, stages: Stages, max_faces: int, min_confidence: float | None
-    ) -> Analysis:
+    ) -> ImageAnalysis:
         with cancellation.working_for(permit), ExitStack() as held:
             data = self._data(image, permit, stages, held)
             held.enter_context(_inference_slot(permit, estimate_decode_bytes(data, self._max_side), stages))
@@ -261,7 +261,7 @@ def _inference_slot(permit: Permit, cost: int, stages: Stages) -> Iterator[None]
 
 def _match(
     source: NDArray[np.float32],
-    target: FaceComparisonError | FaceHash | Future[Analysis],
+    target: FaceComparisonError | FaceHash | Future[ImageAnalysis],
     calibration: Calibration,
     reliable: bool,
 ) -> TargetMatch | Exception:

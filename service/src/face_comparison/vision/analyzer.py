@@ -32,7 +32,7 @@ from face_comparison.vision.matching import Calibration
 from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import Recognizer
 from face_comparison.vision.search import Search, SearchCriteria, timed
-from face_comparison.vision.types import Analysis
+from face_comparison.vision.types import ImageAnalysis
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ class Analyzer(Protocol):
         """The loaded model."""
         ...
 
-    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> ImageAnalysis:
         """Returns the faces in an encoded image.
 
         Args:
@@ -148,7 +148,7 @@ class ImageAnalyzer:
         """The loaded model."""
         return self._model
 
-    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> Analysis:
+    def analyze(self, data: bytes, *, max_faces: int = 100, min_confidence: float | None = None) -> ImageAnalysis:
         """See `Analyzer.analyze`."""
         stages = {"decode": 0.0, "detect": 0.0, "embed": 0.0}
         minimum = self._model.min_confidence if min_confidence is None else min_confidence
@@ -171,10 +171,10 @@ class ImageAnalyzer:
             if len(confirmed) == len(shown):
                 shown = shown.scaled(header.width / search.image.size[1])
                 faces = recognizer.faces(shown, embedded, (header.height, header.width))
-                return Analysis(faces, header.width, header.height, stages)
+                return ImageAnalysis(faces, header.width, header.height, stages)
             # Others take the place of what is not a face.
             found = found.at(np.setdiff1d(np.arange(len(found)), np.delete(kept, confirmed)))
-        return Analysis((), header.width, header.height, stages)
+        return ImageAnalysis((), header.width, header.height, stages)
 
     def warm_up(self) -> None:
         """Runs every network on a built-in sample photograph. Any failure to do so is raised to the caller."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from face_comparison.errors import NoFace
 from face_comparison.vision import embedding
-from face_comparison.vision.types import Analysis, Face
+from face_comparison.vision.types import Face, ImageAnalysis
 
 Verdict = Literal["same", "review", "different"]
 
@@ -90,7 +90,7 @@ def most_prominent_face(faces: Sequence[Face], sure_confidence: float) -> Face:
 
 
 def image_match(
-    source: NDArray[np.float32], target: Analysis, calibration: Calibration, *, reliable: bool = True
+    source: NDArray[np.float32], target: ImageAnalysis, calibration: Calibration, *, reliable: bool = True
 ) -> TargetMatch:
     """Compares the source's hash with every face of an image.
 

@@ -72,7 +72,7 @@ class Face:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Analysis:
+class ImageAnalysis:
     """The faces of one image.
 
     Attributes:

@@ -8,12 +8,12 @@ from face_comparison.api import responses as api
 from face_comparison.api.limits import LANDMARK_TYPES, MAX_DISTANCE
 from face_comparison.errors import FaceComparisonError
 from face_comparison.vision.matching import FaceMatch, TargetMatch
-from face_comparison.vision.types import Analysis, Box, Face, Quality
+from face_comparison.vision.types import Box, Face, ImageAnalysis, Quality
 
 _DIGITS = 6  # precise enough: a millionth of the maximum side of an image is 0.004 pixels
 
 
-def to_detect_response(analysis: Analysis, version: str) -> api.DetectResponse:
+def to_detect_response(analysis: ImageAnalysis, version: str) -> api.DetectResponse:
     """Returns the faces in an image, in fractions of the upright image.
 
     Args:
@@ -25,7 +25,7 @@ def to_detect_response(analysis: Analysis, version: str) -> api.DetectResponse:
 
 
 def to_compare_response(
-    source: tuple[Face, Analysis] | None,
+    source: tuple[Face, ImageAnalysis] | None,
     targets: Sequence[TargetMatch | FaceComparisonError],
     threshold: float,
     version: str,

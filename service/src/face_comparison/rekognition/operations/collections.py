@@ -8,7 +8,7 @@ from face_comparison.collections.results import UnindexedFace
 from face_comparison.rekognition import shapes
 from face_comparison.rekognition.operations.context import Context, Parameters, next_token, page_options
 from face_comparison.rekognition.shapes import Shape
-from face_comparison.vision.types import Analysis
+from face_comparison.vision.types import ImageAnalysis
 
 
 def create_collection(parameters: Parameters, context: Context) -> Shape:
@@ -110,7 +110,7 @@ def delete_faces(parameters: Parameters, context: Context) -> Shape:
     return {"DeletedFaces": deleted, "UnsuccessfulFaceDeletions": failed}
 
 
-def _to_unindexed(face: UnindexedFace, analysis: Analysis) -> Shape:
+def _to_unindexed(face: UnindexedFace, analysis: ImageAnalysis) -> Shape:
     shape: Shape = {"Reasons": list(face.reasons)}
     if face.probe.detected is not None:
         shape["FaceDetail"] = shapes.face_detail(face.probe.detected, analysis)

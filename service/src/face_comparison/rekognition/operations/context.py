@@ -13,7 +13,7 @@ from face_comparison.errors import CollectionsDisabled
 from face_comparison.rekognition.faults import RekognitionFault
 from face_comparison.rekognition.shapes import Shape
 from face_comparison.vision.analyzer import ModelInfo
-from face_comparison.vision.types import Analysis
+from face_comparison.vision.types import ImageAnalysis
 from face_comparison.wire.requests import Image, Url
 
 DEFAULT_PAGE = 1000
@@ -24,7 +24,7 @@ Parameters = Mapping[str, Any]
 class Analyze(Protocol):
     """Finds the faces of an image within the limits of the request it belongs to."""
 
-    def __call__(self, image: Image) -> tuple[Analysis, bytes]:
+    def __call__(self, image: Image) -> tuple[ImageAnalysis, bytes]:
         """Returns the analysis, and the SHA-256 of the image's bytes."""
         ...
 
@@ -58,7 +58,7 @@ class Context:
             )
         return self.collections
 
-    def read(self, image: Parameters, path: str = "Image") -> tuple[Analysis, bytes]:
+    def read(self, image: Parameters, path: str = "Image") -> tuple[ImageAnalysis, bytes]:
         """Returns the analysis of an Image parameter, and its digest."""
         return self.analyze(_image(image, path))
 

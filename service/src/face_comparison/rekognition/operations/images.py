@@ -8,7 +8,7 @@ from face_comparison.rekognition.operations.context import Context, Parameters, 
 from face_comparison.rekognition.shapes import Shape
 from face_comparison.rekognition.similarity import maximum_distance, to_similarity
 from face_comparison.vision.matching import image_match, most_prominent_face
-from face_comparison.vision.types import Analysis
+from face_comparison.vision.types import ImageAnalysis
 
 DEFAULT_SIMILARITY = 80.0
 """The default of CompareFaces, as Rekognition's."""
@@ -55,6 +55,6 @@ def compare_faces(parameters: Parameters, context: Context) -> Shape:
     }
 
 
-def _require_face(analysis: Analysis, path: str) -> None:
+def _require_face(analysis: ImageAnalysis, path: str) -> None:
     if not analysis.faces:
         raise no_face(path)

@@ -21,7 +21,7 @@ from face_comparison.rekognition.operations.context import Context, Parameters, 
 from face_comparison.rekognition.shapes import Shape
 from face_comparison.rekognition.similarity import maximum_distance, to_similarity
 from face_comparison.vision.matching import most_prominent_face
-from face_comparison.vision.types import Analysis, Face
+from face_comparison.vision.types import Face, ImageAnalysis
 
 DEFAULT_MATCHES = 100
 
@@ -117,7 +117,7 @@ class _SearchedImage:
     """
 
     version: str
-    analysis: Analysis
+    analysis: ImageAnalysis
     face: Face | None
     found: Identification | None
 
@@ -162,7 +162,7 @@ def _search_face(context: Context, collection: str, face_id: str, **options: Any
         ) from error
 
 
-def _searched_face(analysis: Analysis, parameters: Parameters, sure_confidence: float) -> Face | None:
+def _searched_face(analysis: ImageAnalysis, parameters: Parameters, sure_confidence: float) -> Face | None:
     """Returns the face to search for: the most prominent one, if it passes the quality filter."""
     if not analysis.faces:
         return None

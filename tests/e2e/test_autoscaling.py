@@ -65,7 +65,7 @@ def grows_and_shrinks(product: Product, namespace: str, scaling: dict[str, objec
         return False
 
     # Loading the models is load, too: measure only what follows.
-    product.node.wait("one pod at rest", lambda: at_rest(product, namespace), seconds=240)
+    product.node.wait("one pod at rest", lambda: at_rest(product, namespace), seconds=480)
     assert reaches(lambda ready: ready == 1, 120)
     script = Path(__file__).parents[1] / "support" / "e2e_load.py"
     client = product.start("load", [sys.executable, script, config.ADDRESS, host, PATH, IMAGE, "4", "0"])

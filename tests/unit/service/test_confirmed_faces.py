@@ -45,9 +45,10 @@ class Recognizer:
 
     def embed(self, pyramid: Pyramid, landmarks: NDArray[np.float32]) -> Embedded:
         index = (landmarks[:, 0, 0] / 50).astype(np.intp)
-        self.embedded.append(len(index))
+        self.embedded.extend(index.tolist())
         aligned = np.full((len(index), 112, 112, 3), 127, np.uint8)
-        return Embedded(np.zeros((len(index), 768), np.float32), aligned, self._lengths[index])
+        hashes = np.repeat(index[:, None], 768, axis=1).astype(np.float32)
+        return Embedded(hashes, aligned, self._lengths[index])
 
 
 def found(recognizer: Recognizer, **options: int) -> list[float]:
@@ -82,7 +83,18 @@ def test_next_face_takes_the_place_of_an_unconfirmed_detection() -> None:
     assert found(recognizer, max_faces=2) == [0, 100]
 
 
-def test_confirmed_faces_are_embedded_once() -> None:
+def test_next_faces_keep_their_own_embeddings() -> None:
+    recognizer = Recognizer((30, 0.8, 2.0), (45, 0.84, 0.5), (40, 0.9, 2.0), (35, 0.95, 2.0))
+    faces = ImageAnalyzer(MODEL, recognizer).analyze(IMAGE, max_faces=3).faces  # type: ignore[arg-type]
+    assert [(face.box.left, face.hash[0]) for face in faces] == [(150, 3), (100, 2), (0, 0)]
+
+
+def test_every_detection_is_embedded_at_most_once() -> None:
     recognizer = Recognizer((20, 0.9, 2.0), (30, 0.7, 2.0))
     assert found(recognizer) == [0, 50]
-    assert recognizer.embedded == [2]
+    assert recognizer.embedded == [0, 1]
+    false = [(45, 0.8, 0.5)] * 5
+    for max_faces in (1, 2, 3, 100):
+        recognizer = Recognizer(*false, (20, 0.9, 2.0), (30, 0.7, 2.0))
+        assert len(found(recognizer, max_faces=max_faces)) == min(max_faces, 2)
+        assert sorted(recognizer.embedded) == list(range(min(5 + max_faces, 7)))

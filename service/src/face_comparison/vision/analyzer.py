@@ -27,10 +27,10 @@ from face_comparison.vision import recognizer
 from face_comparison.vision.alignment import template
 from face_comparison.vision.batching import DirectRunner, MicroBatcher
 from face_comparison.vision.bundle import Bundle, Comparison, Review, Strangers
-from face_comparison.vision.detections import most_prominent
+from face_comparison.vision.detections import OrientedDetections, most_prominent
 from face_comparison.vision.matching import Calibration
 from face_comparison.vision.pyramid import Pyramid
-from face_comparison.vision.recognizer import Recognizer
+from face_comparison.vision.recognizer import Embedded, Recognizer
 from face_comparison.vision.search import Search, SearchCriteria, timed
 from face_comparison.vision.types import ImageAnalysis
 
@@ -162,19 +162,31 @@ class ImageAnalyzer:
             stages,
         )
         found = search.faces()
-        while len(found):
-            kept = np.sort(most_prominent(found.faces, max_faces, self._model.sure_confidence))
-            shown = found.at(kept)
-            with timed(stages, "embed"):
-                embedded = self._recognizer.embed(search.image, shown.faces.landmarks)
-            confirmed = recognizer.confirmed(shown.faces.scores, embedded.lengths)
-            if len(confirmed) == len(shown):
-                shown = shown.scaled(header.width / search.image.size[1])
-                faces = recognizer.faces(shown, embedded, (header.height, header.width))
-                return ImageAnalysis(faces, header.width, header.height, stages)
+        if not len(found):
+            return ImageAnalysis((), header.width, header.height, stages)
+        with timed(stages, "embed"):
+            kept, embedded = self._embed_confirmed(search.image, found, max_faces)
+        shown = found.at(kept).scaled(header.width / search.image.size[1])
+        faces = recognizer.faces(shown, embedded, (header.height, header.width))
+        return ImageAnalysis(faces, header.width, header.height, stages)
+
+    def _embed_confirmed(
+        self, image: Pyramid, found: OrientedDetections, count: int
+    ) -> tuple[NDArray[np.intp], Embedded]:
+        """Returns the indices, ascending, of the `count` most prominent confirmed detections, and their embeddings."""
+        rest = most_prominent(found.faces, len(found), self._model.sure_confidence)
+        kept, parts, missing = [], [], count
+        while missing and len(rest):
             # Others take the place of what is not a face.
-            found = found.at(np.setdiff1d(np.arange(len(found)), np.delete(kept, confirmed)))
-        return ImageAnalysis((), header.width, header.height, stages)
+            shown, rest = np.sort(rest[:missing]), rest[missing:]
+            embedded = self._recognizer.embed(image, found.faces.landmarks[shown])
+            confirmed = recognizer.confirmed(found.faces.scores[shown], embedded.lengths)
+            kept.append(shown[confirmed])
+            parts.append(embedded.at(confirmed))
+            missing -= len(confirmed)
+        indices = np.concatenate(kept)
+        order = np.argsort(indices)
+        return indices[order], Embedded.concatenate(parts).at(order)
 
     def warm_up(self) -> None:
         """Runs every network on a built-in sample photograph. Any failure to do so is raised to the caller."""

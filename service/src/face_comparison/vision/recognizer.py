@@ -78,6 +78,19 @@ class Embedded:
     aligned: NDArray[np.uint8]
     lengths: NDArray[np.float32]
 
+    def at(self, index: NDArray[np.intp]) -> Embedded:
+        """Returns the faces with these indices."""
+        return Embedded(self.hashes[index], self.aligned[index], self.lengths[index])
+
+    @staticmethod
+    def concatenate(parts: Sequence[Embedded]) -> Embedded:
+        """Returns the faces of several parts, in their order."""
+        return Embedded(
+            np.concatenate([part.hashes for part in parts]),
+            np.concatenate([part.aligned for part in parts]),
+            np.concatenate([part.lengths for part in parts]),
+        )
+
 
 class Recognizer:
     """Finds and embeds faces with one bundle's networks. Safe to use from several threads at once."""

@@ -11,6 +11,8 @@ from face_comparison.vision.analyzer import ImageAnalyzer, ModelInfo
 from face_comparison.vision.detections import Detections, OrientedDetections
 from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import DOUBTLESS_SCORE, FACELESS_LENGTH, Embedded, confirmed
+from face_comparison.vision.refinement import most_prominent_places
+from face_comparison.vision.types import Face
 
 IMAGE = cv2.imencode(".png", np.zeros((100, 400, 3), np.uint8))[1].tobytes()
 MODEL = ModelInfo("tested-1", "tested", 1.1, 0.06, 0.6, "cpu", "none", ())
@@ -22,6 +24,7 @@ class Recognizer:
     def __init__(self, *detections: tuple[float, float, float]) -> None:
         self._sizes, self._scores, self._lengths = np.array(detections, np.float32).T
         self.embedded: list[int] = []
+        self.searched: list[int] = []
 
     def view_side(self, longest: int) -> int:
         return longest
@@ -36,9 +39,14 @@ class Recognizer:
         return proposals
 
     def refine(
-        self, pyramid: Pyramid, proposals: OrientedDetections, *rest: object, turned: bool
+        self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, count: int, *, turned: bool
     ) -> OrientedDetections:
-        return proposals
+        """Leaves out the faces that refinement leaves out if the first crops already show each size and score."""
+        self.searched.append(count)
+        sure = proposals.faces.scores >= MODEL.sure_confidence
+        areas = proposals.faces.boxes[:, 2].astype(np.float64) ** 2
+        likely = most_prominent_places(areas, sure, np.zeros(0), count)
+        return proposals.at(np.flatnonzero(likely))
 
     def sure_rolls(self, found: OrientedDetections) -> NDArray[np.float64]:
         return np.zeros(1)
@@ -51,10 +59,13 @@ class Recognizer:
         return Embedded(hashes, aligned, self._lengths[index])
 
 
+def analyzed(recognizer: Recognizer, **options: int) -> tuple[Face, ...]:
+    return ImageAnalyzer(MODEL, recognizer).analyze(IMAGE, **options).faces  # type: ignore[arg-type]
+
+
 def found(recognizer: Recognizer, **options: int) -> list[float]:
     """Returns the left edges of the faces."""
-    analyzer = ImageAnalyzer(MODEL, recognizer)  # type: ignore[arg-type]
-    return sorted(face.box.left for face in analyzer.analyze(IMAGE, **options).faces)
+    return sorted(face.box.left for face in analyzed(recognizer, **options))
 
 
 @pytest.mark.parametrize(
@@ -85,7 +96,7 @@ def test_next_face_takes_the_place_of_an_unconfirmed_detection() -> None:
 
 def test_next_faces_keep_their_own_embeddings() -> None:
     recognizer = Recognizer((30, 0.8, 2.0), (45, 0.84, 0.5), (40, 0.9, 2.0), (35, 0.95, 2.0))
-    faces = ImageAnalyzer(MODEL, recognizer).analyze(IMAGE, max_faces=3).faces  # type: ignore[arg-type]
+    faces = analyzed(recognizer, max_faces=3)
     assert [(face.box.left, face.hash[0]) for face in faces] == [(150, 3), (100, 2), (0, 0)]
 
 
@@ -93,8 +104,41 @@ def test_every_detection_is_embedded_at_most_once() -> None:
     recognizer = Recognizer((20, 0.9, 2.0), (30, 0.7, 2.0))
     assert found(recognizer) == [0, 50]
     assert recognizer.embedded == [0, 1]
-    false = [(45, 0.8, 0.5)] * 5
+    false = [(45, 0.7, 0.5)] * 5
     for max_faces in (1, 2, 3, 100):
-        recognizer = Recognizer(*false, (20, 0.9, 2.0), (30, 0.7, 2.0))
+        recognizer = Recognizer(*false, (20, 0.7, 2.0), (30, 0.7, 2.0))
         assert len(found(recognizer, max_faces=max_faces)) == min(max_faces, 2)
-        assert sorted(recognizer.embedded) == list(range(min(5 + max_faces, 7)))
+        assert len(recognizer.embedded) == len(set(recognizer.embedded)) == min(5 + max_faces, 7)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_fewer_faces_are_the_most_prominent_of_all(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    sizes, scores = random.permutation(np.arange(20, 60))[:8], random.choice([0.7, 0.8, 0.9], 8)
+    lengths = random.choice([0.3, 2.0], 8)
+    detections = list(zip(sizes, scores, lengths, strict=True))
+    faces = sorted(
+        analyzed(Recognizer(*detections)),
+        key=lambda face: (face.confidence >= MODEL.sure_confidence, face.box.area),
+        reverse=True,
+    )
+    for count in range(1, 9):
+        assert found(Recognizer(*detections), max_faces=count) == sorted(face.box.left for face in faces[:count])
+
+
+@pytest.mark.parametrize(
+    ("detections", "max_faces", "searches"),
+    [
+        (((45, 0.8, 0.5), (20, 0.9, 2.0)), 1, 2),
+        (((45, 0.8, 0.5), (20, 0.9, 2.0)), 3, 1),  # nothing was left out
+        (((45, 0.7, 0.5), (20, 0.7, 2.0)), 1, 1),
+        (((45, 0.8, 2.0), (20, 0.9, 2.0)), 1, 1),  # nothing was dropped
+        (((45, 0.9, 2.0), (44, 0.8, 0.5)), 1, 1),
+    ],
+)
+def test_image_is_searched_again_only_if_a_face_may_be_missing(
+    detections: tuple[tuple[float, float, float], ...], max_faces: int, searches: int
+) -> None:
+    recognizer = Recognizer(*detections)
+    analyzed(recognizer, max_faces=max_faces)
+    assert len(recognizer.searched) == searches

@@ -154,21 +154,26 @@ class ImageAnalyzer:
         minimum = self._model.min_confidence if min_confidence is None else min_confidence
         with timed(stages, "decode"):
             header = read_header(data, self._max_side)
-        search = Search(
-            self._recognizer,
-            partial(self._decode, data, header),
-            max(header.width, header.height),
-            SearchCriteria(minimum, self._model.min_confidence, max_faces),
-            stages,
-        )
-        found = search.faces()
-        if not len(found):
-            return ImageAnalysis((), header.width, header.height, stages)
-        with timed(stages, "embed"):
-            kept, embedded = self._embed_confirmed(search.image, found, max_faces)
+        image, longest = partial(self._decode, data, header), max(header.width, header.height)
+        for count in (max_faces, recognizer.MAX_PROPOSALS):
+            criteria = SearchCriteria(minimum, self._model.min_confidence, count)
+            search = Search(self._recognizer, image, longest, criteria, stages)
+            found = search.faces()
+            if not len(found):
+                return ImageAnalysis((), header.width, header.height, stages)
+            with timed(stages, "embed"):
+                kept, embedded = self._embed_confirmed(search.image, found, max_faces)
+            if not self._may_lack_faces(found, kept, count):
+                break
         shown = found.at(kept).scaled(header.width / search.image.size[1])
         faces = recognizer.faces(shown, embedded, (header.height, header.width))
         return ImageAnalysis(faces, header.width, header.height, stages)
+
+    def _may_lack_faces(self, found: OrientedDetections, kept: NDArray[np.intp], count: int) -> bool:
+        """Returns whether a search for `count` faces left out others in favor of a detection that was not confirmed."""
+        first = most_prominent(found.faces, count, self._model.sure_confidence)
+        sure = found.faces.scores[first] >= self._model.sure_confidence
+        return np.count_nonzero(sure) == count and not np.isin(first, kept).all()
 
     def _embed_confirmed(
         self, image: Pyramid, found: OrientedDetections, count: int

@@ -3,7 +3,8 @@
 A detector in bfloat16 moves a proposal by up to 0.4 % of the face, and its score by up to 0.02. A proposal only
 selects the first crop, from a coarse grid, so that hardly ever matters: only near the border of a cell of that grid, or
 if two candidates for the same face score nearly the same and lead to different crops. Such a view is computed again in
-float32, so the hash is the one that float32 yields everywhere.
+float32, so that its faces hardly ever get another hash than in float32. Proposals that score below MIN_CROP_SCORE, such
+as tiny faces, do not cause that; their first crops, and so their hashes, may differ.
 """
 
 from __future__ import annotations

@@ -59,11 +59,11 @@ class Recognizer:
         return Embedded(hashes, aligned, self._lengths[index])
 
 
-def analyzed(recognizer: Recognizer, **options: int) -> tuple[Face, ...]:
+def analyzed(recognizer: Recognizer, **options: float) -> tuple[Face, ...]:
     return ImageAnalyzer(MODEL, recognizer).analyze(IMAGE, **options).faces  # type: ignore[arg-type]
 
 
-def found(recognizer: Recognizer, **options: int) -> list[float]:
+def found(recognizer: Recognizer, **options: float) -> list[float]:
     """Returns the left edges of the faces."""
     return sorted(face.box.left for face in analyzed(recognizer, **options))
 
@@ -111,19 +111,21 @@ def test_every_detection_is_embedded_at_most_once() -> None:
         assert len(recognizer.embedded) == len(set(recognizer.embedded)) == min(5 + max_faces, 7)
 
 
-@pytest.mark.parametrize("seed", range(40))
-def test_fewer_faces_are_the_most_prominent_of_all(seed: int) -> None:
+@pytest.mark.parametrize("min_confidence", [0.65, 0.75, 0.85])
+@pytest.mark.parametrize("seed", range(20))
+def test_fewer_faces_are_the_most_prominent_of_all(seed: int, min_confidence: float) -> None:
     random = np.random.default_rng(seed)
     sizes, scores = random.permutation(np.arange(20, 60))[:8], random.choice([0.7, 0.8, 0.9], 8)
     lengths = random.choice([0.3, 2.0], 8)
     detections = list(zip(sizes, scores, lengths, strict=True))
     faces = sorted(
-        analyzed(Recognizer(*detections)),
+        analyzed(Recognizer(*detections), min_confidence=min_confidence),
         key=lambda face: (face.confidence >= MODEL.sure_confidence, face.box.area),
         reverse=True,
     )
     for count in range(1, 9):
-        assert found(Recognizer(*detections), max_faces=count) == sorted(face.box.left for face in faces[:count])
+        fewer = found(Recognizer(*detections), max_faces=count, min_confidence=min_confidence)
+        assert fewer == sorted(face.box.left for face in faces[:count])
 
 
 @pytest.mark.parametrize(
@@ -142,3 +144,11 @@ def test_image_is_searched_again_only_if_a_face_may_be_missing(
     recognizer = Recognizer(*detections)
     analyzed(recognizer, max_faces=max_faces)
     assert len(recognizer.searched) == searches
+
+
+def test_only_faces_of_the_requested_confidence_are_embedded() -> None:
+    recognizer = Recognizer((45, 0.8, 2.0), (20, 0.9, 2.0))
+    assert found(recognizer, min_confidence=0.85) == [50]
+    assert recognizer.embedded == [1]
+    assert found(recognizer, min_confidence=0.95) == []
+    assert recognizer.embedded == [1]

@@ -159,39 +159,39 @@ class ImageAnalyzer:
             criteria = SearchCriteria(minimum, self._model.min_confidence, count)
             search = Search(self._recognizer, image, longest, criteria, stages)
             found = search.faces()
-            if not len(found):
-                return ImageAnalysis((), header.width, header.height, stages)
             with timed(stages, "embed"):
-                kept, embedded = self._embed_confirmed(search.image, found, max_faces)
+                kept, embedded = self._embed_confirmed(search.image, found, minimum, max_faces)
             if not self._may_lack_faces(found, kept, count):
                 break
-        shown = found.at(kept).scaled(header.width / search.image.size[1])
-        faces = recognizer.faces(shown, embedded, (header.height, header.width))
+        if not len(kept):
+            return ImageAnalysis((), header.width, header.height, stages)
+        order = np.argsort(kept)
+        shown = found.at(kept[order]).scaled(header.width / search.image.size[1])
+        faces = recognizer.faces(shown, Embedded.concatenate(embedded).at(order), (header.height, header.width))
         return ImageAnalysis(faces, header.width, header.height, stages)
 
     def _may_lack_faces(self, found: OrientedDetections, kept: NDArray[np.intp], count: int) -> bool:
-        """Returns whether a search for `count` faces left out others in favor of a detection that was not confirmed."""
+        """Returns whether a search for `count` faces left out others in favor of a detection that was not kept."""
         first = most_prominent(found.faces, count, self._model.sure_confidence)
         sure = found.faces.scores[first] >= self._model.sure_confidence
         return np.count_nonzero(sure) == count and not np.isin(first, kept).all()
 
     def _embed_confirmed(
-        self, image: Pyramid, found: OrientedDetections, count: int
-    ) -> tuple[NDArray[np.intp], Embedded]:
-        """Returns the indices, ascending, of the `count` most prominent confirmed detections, and their embeddings."""
+        self, image: Pyramid, found: OrientedDetections, minimum: float, count: int
+    ) -> tuple[NDArray[np.intp], list[Embedded]]:
+        """Returns the indices of the `count` most prominent faces of this minimum score, and their embeddings."""
         rest = most_prominent(found.faces, len(found), self._model.sure_confidence)
-        kept, parts, missing = [], [], count
-        while missing and len(rest):
+        rest = rest[found.faces.scores[rest] >= minimum]
+        kept, parts = np.zeros(0, np.intp), []
+        while len(kept) < count and len(rest):
             # Others take the place of what is not a face.
-            shown, rest = np.sort(rest[:missing]), rest[missing:]
+            shown, rest = np.split(rest, [count - len(kept)])
+            shown = np.sort(shown)
             embedded = self._recognizer.embed(image, found.faces.landmarks[shown])
             confirmed = recognizer.confirmed(found.faces.scores[shown], embedded.lengths)
-            kept.append(shown[confirmed])
+            kept = np.concatenate([kept, shown[confirmed]])
             parts.append(embedded.at(confirmed))
-            missing -= len(confirmed)
-        indices = np.concatenate(kept)
-        order = np.argsort(indices)
-        return indices[order], Embedded.concatenate(parts).at(order)
+        return kept, parts
 
     def warm_up(self) -> None:
         """Runs every network on a built-in sample photograph. Any failure to do so is raised to the caller."""

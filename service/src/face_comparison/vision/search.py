@@ -30,12 +30,12 @@ REDUCTIONS: tuple[Reduce, ...] = (8, 4, 2, 1)
 
 @dataclass(frozen=True, slots=True)
 class SearchCriteria:
-    """Which faces to return.
+    """Which faces to search for.
 
     Attributes:
-        minimum: Minimum score, 0-1.
+        minimum: Minimum score, 0-1, that the request asks for.
         usual: Minimum score, 0-1, of requests that do not set their own.
-        count: Maximum number of faces; the most prominent are returned.
+        count: Number of most prominent faces that are needed; if there are more sure faces, others may be left out.
     """
 
     minimum: float
@@ -64,7 +64,7 @@ class Search:
             recognizer: Finds faces.
             decode: Returns the image at 1/reduce of its sides, or finer.
             longest: Longer side of the full-size image, in pixels.
-            criteria: Which faces to return.
+            criteria: Which faces to search for.
             stages: Seconds per phase; the times of `decode` and `detect` are added to it.
         """
         self._recognizer, self._decode, self._longest = recognizer, decode, longest
@@ -73,7 +73,7 @@ class Search:
         self.image = self._decoded()
 
     def faces(self) -> OrientedDetections:
-        """Returns the faces in pixels of `image`, by descending score.
+        """Returns the faces in pixels of `image`, by descending score, including some below the requested minimum.
 
         The search first runs with the usual minimum score, whatever the request asks for, so that the hash of a face
         does not depend on the requested minimum. Weaker faces are searched for afterwards, where no face was found.
@@ -87,7 +87,7 @@ class Search:
                 more = self._refine(weaker, self._criteria.minimum, turned=False)
             more = more.at(find_elsewhere(more.faces, found.faces))  # crops move to faces
             found = self._recognizer.merged(found, more)
-        return found.at(np.flatnonzero(found.faces.scores >= self._criteria.minimum))
+        return found
 
     def _usual_faces(self) -> OrientedDetections:
         """Returns the faces with at least the usual score, by descending score.

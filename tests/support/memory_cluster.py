@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -37,6 +38,8 @@ class MemoryCluster:
         """Messages of denied requests, by verb and plural."""
         self.rejected: dict[str, str] = {}
         """Messages of admission rules that reject every object of a plural."""
+        self.mutated: dict[str, Callable[[Object], None]] = {}
+        """Admission rules that change every object of a plural in place."""
         self.events: list[Object] = []
         """Warnings about pods."""
         self._owners: dict[Key, dict[Path, set[str]]] = {}
@@ -185,6 +188,8 @@ class MemoryCluster:
         return self._store(key, found, {path: {manager} for path, _ in _leaves(body)})
 
     def _store(self, key: Key, found: Object, owners: dict[Path, set[str]]) -> Object:
+        if (mutate := self.mutated.get(key[0])) is not None:
+            mutate(found)
         _validate(found)
         before = self.objects.get(key)
         if before == found:

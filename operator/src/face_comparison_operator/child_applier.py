@@ -13,7 +13,14 @@ from face_comparison_operator import reasons
 from face_comparison_operator.api_resources import ApiResource, kind_of
 from face_comparison_operator.cache import Key, ObjectCache
 from face_comparison_operator.child_client import ChildClient
-from face_comparison_operator.child_drift import find_drift, spec_fields_of_others, version_of, with_permitted_changes
+from face_comparison_operator.child_drift import (
+    all_drift,
+    find_drift,
+    find_repaired,
+    spec_fields_of_others,
+    version_of,
+    with_permitted_changes,
+)
 from face_comparison_operator.child_history import ChildHistory, Settled
 from face_comparison_operator.child_refusals import MISSING, ORPHANED, contest, obstacle, repaired, with_writer
 from face_comparison_operator.diff import unchangeable
@@ -68,7 +75,7 @@ class ChildApplier:
         if live is None:
             why = MISSING
             if not history.repairs.is_due(repaired(body, MISSING), self._clock()):
-                return contest(resource, kind, MISSING.text)
+                return self._contested(resource, history, kind)
             try:
                 self._cache.put(kind, await self._client.create(kind, body))
             except Conflict:
@@ -83,10 +90,10 @@ class ChildApplier:
             drift = ORPHANED if orphaned else find_drift(kind, body, live, history)
             if drift is None:
                 history.applied[kind.name] = body["metadata"]["annotations"][DIGEST_ANNOTATION]
-                return contest(resource, kind, history.repairs.contested(kind.name, self._clock()))
+                return self._contested(resource, history, kind)
             why = drift
             if not history.repairs.is_due(repaired(body, why), self._clock()):
-                return contest(resource, kind, why.text)
+                return self._contested(resource, history, kind)
             log.info("%s/%s: drift detected, applying %s: %s", *key, kind.name, why.text)
         live = await self._client.read(kind, resource.namespace, resource.child)
         if live is None:
@@ -94,10 +101,15 @@ class ChildApplier:
         refusal = obstacle(resource, kind, live)
         if refusal is None:
             await self._replace_unchangeable(resource, history, body, live)
-            await self._change(resource, history, kind, body, live)
+            applied = await self._change(resource, history, kind, body, live)
             # Not before: a change that the API server rejects is no contest with another program.
-            history.note(repaired(body, why), with_writer(why, body, live).text, self._clock())
+            found = find_repaired(why, body, live, applied)
+            text = with_writer(found, body, live).text if found else None
+            history.note(repaired(body, why), text, self._clock())
         return refusal
+
+    def _contested(self, resource: FaceComparison, history: ChildHistory, kind: ApiResource) -> Refusal | None:
+        return contest(resource, kind, history.repairs.contested(kind.name, self._clock()))
 
     async def _replace_unchangeable(
         self, resource: FaceComparison, history: ChildHistory, body: Object, live: Object
@@ -115,8 +127,8 @@ class ChildApplier:
 
     async def _change(
         self, resource: FaceComparison, history: ChildHistory, kind: ApiResource, body: Object, live: Object
-    ) -> None:
-        """Applies `body` to the live child, which has just been read."""
+    ) -> Object:
+        """Applies `body` to the live child, which has just been read; returns the child as stored."""
         merged = with_permitted_changes(kind, body, live, resource)
         if ownership(resource, live) is Ownership.ORPHANED or spec_fields_of_others(kind, live):
             # After a restore from a backup, the tool that restored the child owns all of its fields.
@@ -124,10 +136,11 @@ class ChildApplier:
         else:
             applied = await self._apply_live(kind, merged, live)
         self._cache.put(kind, applied)
-        if difference := find_drift(kind, body, applied, history):
+        if difference := next(all_drift(kind, body, applied), None):
             history.settled[kind.name] = Settled(version_of(body, applied), difference.text)
         else:
             history.settled.pop(kind.name, None)
+        return applied
 
     async def _apply_live(self, kind: ApiResource, body: Object, live: Object) -> Object:
         try:

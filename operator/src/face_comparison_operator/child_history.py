@@ -32,16 +32,16 @@ class ChildHistory:
     applied: dict[str, str] = field(default_factory=dict)
     repairs: RepairLog = field(default_factory=RepairLog)
 
-    def note(self, change: Repaired, why: str, now: float) -> None:
+    def note(self, change: Repaired, why: str | None, now: float) -> None:
         """Records that a child has been created or changed: a repair, if it was as desired before.
 
         Args:
             change: What has been changed.
-            why: What was wrong before, as text.
+            why: What was wrong before and is corrected, as text; None if nothing is.
             now: The time.
         """
         self.changed_at = now
-        if self.applied.get(change.kind) == change.digest:
+        if why is not None and self.applied.get(change.kind) == change.digest:
             self.repairs.note(change, why, now)
         self.applied[change.kind] = change.digest
 

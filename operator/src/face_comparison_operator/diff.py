@@ -8,6 +8,7 @@ no longer desired are detected by the digest in an annotation of each child.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import InvalidOperation
 from typing import Any
@@ -50,23 +51,27 @@ def with_desired_digest(desired: Object) -> Object:
     return {**desired, "metadata": {**metadata, "annotations": annotations}}
 
 
-def difference(desired: Any, live: Any, where: str = "", amount: bool = False) -> Difference | None:
+def difference(desired: Any, live: Any) -> Difference | None:
     """Finds the first place where `live` lacks or contradicts `desired`; None if there is none."""
+    return next(differences(desired, live), None)
+
+
+def differences(desired: Any, live: Any, where: str = "", amount: bool = False) -> Iterator[Difference]:
+    """Yields the places where `live` lacks or contradicts `desired`."""
     if isinstance(desired, dict):
         if not isinstance(live, dict):
-            # The API server omits empty mappings.
-            return None if not desired and live is None else Difference(where, f"{where} is {_short(live)}")
+            if desired or live is not None:  # The API server omits empty mappings.
+                yield Difference(where, f"{where} is {_short(live)}")
+            return
         for name, value in desired.items():
-            nested = difference(value, live.get(name), f"{where}.{name}".strip("."), amount or name in _AMOUNTS)
-            if nested:
-                return nested
+            yield from differences(value, live.get(name), f"{where}.{name}".strip("."), amount or name in _AMOUNTS)
         extra = live.keys() - desired.keys() if where.rpartition(".")[2] in _EXACT else ()
-        return Difference(where, f"{where} has {_short(sorted(extra))} in addition") if extra else None
-    if isinstance(desired, list):
-        return _list_difference(desired, live or [], where, amount)
-    if desired == live or (live is None and desired in ("", False)) or (amount and _same_amount(desired, live)):
-        return None
-    return Difference(where, f"{where} is {_short(live)} instead of {_short(desired)}")
+        if extra:
+            yield Difference(where, f"{where} has {_short(sorted(extra))} in addition")
+    elif isinstance(desired, list):
+        yield from _list_differences(desired, live or [], where, amount)
+    elif not (desired == live or (live is None and desired in ("", False)) or (amount and _same_amount(desired, live))):
+        yield Difference(where, f"{where} is {_short(live)} instead of {_short(desired)}")
 
 
 def unchangeable(desired: Object, live: Object) -> Difference | None:
@@ -87,20 +92,18 @@ def unchangeable(desired: Object, live: Object) -> Difference | None:
     return None
 
 
-def _list_difference(desired: list[Any], live: list[Any], where: str, amount: bool) -> Difference | None:
+def _list_differences(desired: list[Any], live: list[Any], where: str, amount: bool) -> Iterator[Difference]:
     identity = _identity(desired)
     if identity is None:
         if len(desired) != len(live):
-            return Difference(where, f"{where} has {len(live)} entries instead of {len(desired)}")
+            yield Difference(where, f"{where} has {len(live)} entries instead of {len(desired)}")
+            return
         pairs = [(f"{where}[{index}]", *pair) for index, pair in enumerate(zip(desired, live, strict=True))]
     else:
         by_name = {each.get(identity): each for each in live if isinstance(each, dict)}
         pairs = [(f"{where}[{each[identity]}]", each, by_name.get(each[identity])) for each in desired]
     for path, desired_entry, live_entry in pairs:
-        nested = difference(desired_entry, live_entry, path, amount)
-        if nested:
-            return nested
-    return None
+        yield from differences(desired_entry, live_entry, path, amount)
 
 
 def _identity(desired: list[Any]) -> str | None:

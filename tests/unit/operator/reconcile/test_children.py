@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from face_comparison_operator.api_resources import (
+    AUTOSCALER,
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     EVENT,
@@ -12,7 +15,10 @@ from face_comparison_operator.api_resources import (
     POD,
     SCALED_OBJECT,
     SERVICE,
+    ApiResource,
 )
+from face_comparison_operator.contest import LIMIT
+from support.memory_cluster import Object
 from support.memory_world import NAME, NAMESPACE, MemoryWorld
 from support.reconcile_world import CPU, becomes, deploy
 
@@ -47,8 +53,6 @@ def test_missing_optional_api_does_not_block_serving(world: MemoryWorld) -> None
 
 
 def test_autoscaler_is_pruned_only_on_conflict(world: MemoryWorld) -> None:
-    from face_comparison_operator.api_resources import AUTOSCALER
-
     world.cluster.missing.discard(SCALED_OBJECT)
     deploy(world, autoscaling={})
     world.cluster.rejected[SCALED_OBJECT.plural] = "not today"
@@ -74,6 +78,56 @@ def test_rejected_repair_is_no_contest(world: MemoryWorld) -> None:
     assert budget is not None
     assert budget["spec"]["maxUnavailable"] == 1
     world.eventually(lambda: world.condition("SpecAccepted")["status"] == "True", "it is accepted")
+
+
+@pytest.mark.parametrize(
+    ("kind", "path", "stored"),
+    [
+        (DEPLOYMENT, ("template", "spec", "containers", 0, "image"), "mirror.example/faces:1"),
+        (DEPLOYMENT, ("template", "spec", "terminationGracePeriodSeconds"), 5),
+        (AUTOSCALER, ("maxReplicas",), 5),
+    ],
+)
+def test_child_changed_by_admission_is_no_contest(
+    world: MemoryWorld, kind: ApiResource, path: tuple[str | int, ...], stored: object
+) -> None:
+    """However often the autoscaler scales the Deployment or a controller writes a status."""
+
+    def mutate(found: Object) -> None:
+        place: Any = found["spec"]
+        for name in path[:-1]:
+            place = place[name]
+        place[path[-1]] = stored
+        if kind == AUTOSCALER:
+            found["metadata"].pop("generation", None)  # the API does not count it
+
+    world.cluster.mutated[kind.plural] = mutate
+    deploy(world, autoscaling={"maxReplicas": 10})
+    world.settle()
+    for number in range(3 * LIMIT):
+        world.edit(kind, {"spec": {"replicas": 2 + number % 2}} if kind == DEPLOYMENT else {"status": {"seen": number}})
+        for _ in range(5):
+            world.step()
+            assert world.condition()["reason"] == "Deployed"
+    assert str(path[-1]) in world.condition("SpecAccepted")["message"]
+
+
+def test_contest_over_child_changed_by_admission_is_reported(world: MemoryWorld) -> None:
+    """The message names the contested field, not the one that the admission rule has changed."""
+
+    def mutate(found: Object) -> None:
+        found["spec"]["template"]["spec"]["containers"][0]["image"] = "mirror.example/faces:1"
+
+    world.cluster.mutated[DEPLOYMENT.plural] = mutate
+    deploy(world)
+    world.settle()
+    for _ in range(LIMIT + 1):
+        world.edit(DEPLOYMENT, {"spec": {"minReadySeconds": 60}})
+        world.step()
+    assert world.condition()["reason"] == "ApplyFailed"
+    message = world.condition("SpecAccepted")["message"]
+    assert "another program keeps changing the Deployment faces" in message
+    assert "minReadySeconds" in message
 
 
 def test_missing_permission_is_reported(world: MemoryWorld) -> None:

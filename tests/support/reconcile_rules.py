@@ -124,8 +124,22 @@ def contest_with_another_program_is_reported(world: World) -> None:
     message = world.condition()["message"]
     assert "another program keeps changing the PodDisruptionBudget faces" in message
     assert "spec.maxUnavailable" in message
-    world.eventually(lambda: has(world, DISRUPTION_BUDGET, "spec", "maxUnavailable") == 1, "the budget is as before")
+
+    def is_repaired() -> bool:
+        return bool(has(world, DISRUPTION_BUDGET, "spec", "maxUnavailable") == 1)
+
+    stays_reported(world, is_repaired, lambda: world.edit(DISRUPTION_BUDGET, {"spec": {"maxUnavailable": 4}}))
+    world.eventually(is_repaired, "the budget is as before")
     becomes(world, "Deployed")
+
+
+def stays_reported(world: World, is_repaired: Callable[[], bool], change_back: Callable[[], None]) -> None:
+    """Ready stays False during two more repairs of a reported contest."""
+    since = world.condition()["lastTransitionTime"]
+    for _ in range(2):
+        world.eventually(is_repaired, "it is repaired again")
+        change_back()
+    assert world.condition()["lastTransitionTime"] == since, "it was not ready in between"
 
 
 def repeated_deletion_is_reported(world: World) -> None:
@@ -144,7 +158,12 @@ def repeated_deletion_is_reported(world: World) -> None:
     message = world.condition()["message"]
     assert "another program keeps changing the PodDisruptionBudget faces" in message
     assert "it was deleted" in message
-    world.eventually(lambda: world.child(DISRUPTION_BUDGET), "the budget is there again")
+
+    def exists() -> bool:
+        return world.child(DISRUPTION_BUDGET) is not None
+
+    stays_reported(world, exists, lambda: world.delete(DISRUPTION_BUDGET))
+    world.eventually(exists, "the budget is there again")
     becomes(world, "Deployed")
 
 

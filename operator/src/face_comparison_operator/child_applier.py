@@ -82,7 +82,7 @@ class ChildApplier:
                 pass  # the name is taken, or the cache is slightly behind
             else:
                 history.note(repaired(body, MISSING), MISSING.text, self._clock())
-                return None
+                return self._contested(resource, history, kind)
         elif refusal := obstacle(resource, kind, live):
             return refusal
         else:
@@ -90,25 +90,25 @@ class ChildApplier:
             drift = ORPHANED if orphaned else find_drift(kind, body, live, history)
             if drift is None:
                 history.applied[kind.name] = body["metadata"]["annotations"][DIGEST_ANNOTATION]
+            if drift is None or not history.repairs.is_due(repaired(body, drift), self._clock()):
                 return self._contested(resource, history, kind)
             why = drift
-            if not history.repairs.is_due(repaired(body, why), self._clock()):
-                return self._contested(resource, history, kind)
             log.info("%s/%s: drift detected, applying %s: %s", *key, kind.name, why.text)
         live = await self._client.read(kind, resource.namespace, resource.child)
         if live is None:
             raise NotFound(f"{kind.name} {resource.child} has just been deleted")
-        refusal = obstacle(resource, kind, live)
-        if refusal is None:
-            await self._replace_unchangeable(resource, history, body, live)
-            applied = await self._change(resource, history, kind, body, live)
-            # Not before: a change that the API server rejects is no contest with another program.
-            found = find_repaired(why, body, live, applied)
-            text = with_writer(found, body, live).text if found else None
-            history.note(repaired(body, why), text, self._clock())
-        return refusal
+        if (refusal := obstacle(resource, kind, live)) is not None:
+            return refusal
+        await self._replace_unchangeable(resource, history, body, live)
+        applied = await self._change(resource, history, kind, body, live)
+        # Not before: a change that the API server rejects is no contest with another program.
+        found = find_repaired(why, body, live, applied)
+        text = with_writer(found, body, live).text if found else None
+        history.note(repaired(body, why), text, self._clock())
+        return self._contested(resource, history, kind)
 
     def _contested(self, resource: FaceComparison, history: ChildHistory, kind: ApiResource) -> Refusal | None:
+        """Returns a refusal while a child is contested, also right after it was repaired: it will not stay so."""
         return contest(resource, kind, history.repairs.contested(kind.name, self._clock()))
 
     async def _replace_unchangeable(

@@ -197,13 +197,11 @@ class Reconciler:
             context.requeue_after(ROOM_POLL)
         readable = not any(each.kind == KIND for each in context.refusals)
         self._move(key, cached, route.target if state.available and readable else None)
-        waited = self._clock() - cached.children.changed_at
-        refused = bool(context.refusals)
+        waited = cached.deployment_age(deployment, self._clock())
         if (
-            deployment
-            and not state.settled
+            not state.settled
             and resource.has_status
-            and not refused
+            and blocking(context.refusals) is None
             and waited < OBSERVED_GENERATION_GRACE
         ):
             # The Deployment's controller has not observed the change yet, so its status is outdated.

@@ -66,6 +66,17 @@ class ResourceCache:
     probe: ProbeState = field(default_factory=ProbeState)
     target: Target | None = None
     """The host and path at which the resource is served."""
+    _generation: tuple[str, int] | None = None
+    _generation_seen_at: float = float("-inf")
+
+    def deployment_age(self, deployment: Object | None, now: float) -> float:
+        """Returns the seconds since this generation of the Deployment was first seen; infinite without a Deployment."""
+        if deployment is None:
+            return float("inf")
+        generation = (deployment["metadata"]["uid"], deployment["metadata"]["generation"])
+        if self._generation != generation:
+            self._generation, self._generation_seen_at = generation, now
+        return now - self._generation_seen_at
 
 
 @dataclass(slots=True)

@@ -10,12 +10,13 @@ from face_comparison_operator.api_resources import (
     DEPLOYMENT,
     EVENT,
     INGRESS,
+    NETWORK_POLICY,
     RESOURCE,
     SERVICE,
     ApiResource,
 )
 from face_comparison_operator.errors import Conflict, NotFound
-from face_comparison_operator.reconcile import REPORTED_FAILURES
+from face_comparison_operator.reconcile import OBSERVED_GENERATION_GRACE, REPORTED_FAILURES
 from support.memory_cluster import Object
 from support.memory_world import NAME, NAMESPACE, MemoryWorld
 from support.reconcile_world import CPU, becomes, deploy
@@ -106,6 +107,34 @@ def test_conditions_are_written_immediately(world: MemoryWorld) -> None:
     world.edit(INGRESS, {"status": {"loadBalancer": None}})
     world.reconcile()
     assert world.condition()["reason"] == "AddressPending"
+
+
+@pytest.mark.parametrize("case", ["scaled by the resource", "scaled by its autoscaler", "stuck prune"])
+def test_outdated_deployment_status_is_not_reported(world: MemoryWorld, case: str) -> None:
+    """The Deployment's controller takes a moment, whoever has changed the Deployment, and whatever else is reported."""
+    deploy(world, networkPolicy=True, autoscaling={} if case == "scaled by its autoscaler" else None)
+    world.settle()
+    if case == "stuck prune":
+        world.edit(NETWORK_POLICY, {"metadata": {"finalizers": ["example.com/slow"]}})
+        world.change(networkPolicy=False)
+        becomes(world, "ChildTerminating", "SpecAccepted")
+    world.clock += 60
+    world.cluster.pass_time(60)
+    world.reconcile()
+    if case == "scaled by its autoscaler":
+        world.edit(DEPLOYMENT, {"spec": {"replicas": 3}})
+    else:
+        world.change(replicas=3)
+    for _ in range(2):
+        requeue_after = world.reconcile().requeue_after
+        assert world.condition()["status"] == "True"
+    assert requeue_after is not None
+    assert requeue_after <= OBSERVED_GENERATION_GRACE
+    world.clock += OBSERVED_GENERATION_GRACE
+    world.reconcile()
+    assert world.condition()["reason"] == "Deploying", "the controller does not run"
+    world.settle()
+    assert world.condition()["reason"] == "Deployed"
 
 
 def test_persistent_reconcile_failure_is_reported(world: MemoryWorld) -> None:

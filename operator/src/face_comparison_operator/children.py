@@ -78,6 +78,15 @@ class Children:
                 descriptions.append(f"{kind.name} ({', '.join(finalizers)})" if finalizers else kind.name)
         return descriptions
 
+    def until_overdue(self, key: Key) -> float | None:
+        """Returns the seconds until a deletion takes so long that it is to be reported; None if there is none."""
+        terminating = [live for kind in CHILDREN for live in self._cache.all(kind, key) if is_terminating(live)]
+        left = [self._grace_left(live).total_seconds() for live in terminating]
+        return min((each for each in left if each >= 0), default=None)
+
+    def _grace_left(self, live: Object) -> timedelta:
+        return PRUNE_GRACE - (self._now() - datetime.fromisoformat(live["metadata"]["deletionTimestamp"]))
+
     def route(self, resource: FaceComparison, key: Key, gateways: Gateways) -> RouteState:
         """Returns the state of the resource's route."""
         live = self.owned(resource, key, HTTP_ROUTE if resource.spec.route.gateway else INGRESS)
@@ -173,6 +182,6 @@ class Children:
                     log.info("%s/%s: pruning %s: no longer desired", *key, kind.name)
                     await self._client.delete(kind, live)
                     history.forget(kind.name)
-                elif self._now() - datetime.fromisoformat(live["metadata"]["deletionTimestamp"]) > PRUNE_GRACE:
+                elif self._grace_left(live) < timedelta():
                     delayed.append(unfinished_prune(resource, kind, live))
         return delayed

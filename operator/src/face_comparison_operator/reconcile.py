@@ -168,6 +168,8 @@ class Reconciler:
             return context
         context.gateways = await self._gateways.read(context, resource, probe_interval(len(self._caches)))
         context.refusals = await self._children.converge(resource, key, cached.children, context.gateways)
+        if (remaining := self._children.until_overdue(key)) is not None:
+            context.requeue_after(remaining + 0.1)
         if len(resource.stages) > 1:
             context.requeue_after(STAGE_MIGRATION_POLL)
         return context

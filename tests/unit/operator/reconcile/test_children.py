@@ -12,11 +12,13 @@ from face_comparison_operator.api_resources import (
     DISRUPTION_BUDGET,
     EVENT,
     INGRESS,
+    NETWORK_POLICY,
     POD,
     SCALED_OBJECT,
     SERVICE,
     ApiResource,
 )
+from face_comparison_operator.children import PRUNE_GRACE
 from face_comparison_operator.contest import LIMIT
 from support.memory_cluster import Object
 from support.memory_world import NAME, NAMESPACE, MemoryWorld
@@ -43,6 +45,23 @@ def test_failed_apply_is_requeued(world: MemoryWorld, reason: str, delay: float)
         world.edit(DISRUPTION_BUDGET, {"metadata": {"finalizers": ["example.com/slow"]}})
         world.delete(DISRUPTION_BUDGET)
     assert world.reconcile().requeue_after == pytest.approx(delay, abs=1.1)
+
+
+def test_stuck_prune_is_reported_without_another_event(world: MemoryWorld) -> None:
+    deploy(world, networkPolicy=True)
+    world.settle()
+    world.edit(INGRESS, {"status": {"loadBalancer": None}})  # so that nothing is probed
+    world.settle()
+    world.edit(NETWORK_POLICY, {"metadata": {"finalizers": ["example.com/slow"]}})
+    world.change(networkPolicy=False)
+    world.reconcile()
+    requeue_after = world.reconcile().requeue_after
+    assert requeue_after is not None
+    assert requeue_after < PRUNE_GRACE.total_seconds() + 1
+    world.clock += requeue_after
+    world.cluster.pass_time(requeue_after)
+    world.reconcile()
+    assert world.condition("SpecAccepted")["reason"] == "ChildTerminating"
 
 
 def test_missing_optional_api_does_not_block_serving(world: MemoryWorld) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 
 from face_comparison_operator import reasons
@@ -28,6 +29,7 @@ from face_comparison_operator.child_drift import find_drift
 from face_comparison_operator.child_history import ChildHistory
 from face_comparison_operator.child_refusals import unfinished_prune
 from face_comparison_operator.diff import with_desired_digest
+from face_comparison_operator.errors import ApiNotInstalled
 from face_comparison_operator.objects import desired
 from face_comparison_operator.objects.strategy import with_room_made
 from face_comparison_operator.ownership import Ownership, is_terminating, ownership
@@ -180,7 +182,8 @@ class Children:
                     continue
                 if not is_terminating(live):
                     log.info("%s/%s: pruning %s: no longer desired", *key, kind.name)
-                    await self._client.delete(kind, live)
+                    with suppress(ApiNotInstalled):  # the object went with its API
+                        await self._client.delete(kind, live)
                     history.forget(kind.name)
                 elif self._grace_left(live) < timedelta():
                     delayed.append(unfinished_prune(resource, kind, live))

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -119,8 +120,10 @@ class WatchMonitor:
             watch.last_response_at, watch.refused = self._clock(), False
             if "watch" not in query and "continue" not in query:
                 self._lists.add(watch)
+        if status == HTTPStatus.NOT_FOUND and watch.kind.optional and not watch.missing:
+            self._lists.add(watch)  # the API has been removed, and its objects with it
         self._log_forbidden_namespaces()
-        return status == 404
+        return status == HTTPStatus.NOT_FOUND
 
     async def run(self) -> None:
         """Lists whatever kopf lists; returns when an API is available that kopf watches only after a restart."""
@@ -167,6 +170,8 @@ class WatchMonitor:
             if not watch.kind.optional:
                 raise
             watch.missing = watch.listed = True
+            for key in self._store.replace(watch.kind, watch.namespace, set(), sys.maxsize):
+                self._notify(key)
             return
         listed = (watch.kind, watch.namespace, listed_names, int(version))
         if watch.kind != RESOURCE and self._store.stale(*listed):

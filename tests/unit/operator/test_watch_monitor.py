@@ -213,6 +213,30 @@ def test_relist_drops_deleted_objects() -> None:
     asyncio.run(test())
 
 
+@pytest.mark.parametrize("namespaces", [(), ("ns",)])
+def test_objects_of_removed_api_are_dropped(namespaces: tuple[str, ...]) -> None:
+    """A watch that was interrupted does not report their deletion."""
+
+    async def test() -> None:
+        following = Following(*namespaces)
+        following.lists.objects[HTTP_ROUTE] = ["faces"]
+        await _synced(following)
+        assert following.store.get(HTTP_ROUTE, KEY, "faces") is not None
+        following.changed.clear()
+        following.lists.objects[HTTP_ROUTE] = None
+        for _ in range(2):
+            following.kopf_watches(HTTP_ROUTE, status=404)
+            await following.settle()
+        assert following.store.get(HTTP_ROUTE, KEY, "faces") is None
+        assert following.changed == [KEY]
+        following.lists.objects[HTTP_ROUTE] = ["faces"]
+        following.kopf_lists(HTTP_ROUTE)
+        await following.settle()
+        assert following.store.get(HTTP_ROUTE, KEY, "faces") is not None
+
+    asyncio.run(test())
+
+
 @pytest.mark.parametrize("resources", [["faces"], []])
 def test_missing_child_is_reported_only_for_existing_resource(
     resources: list[str],

@@ -71,6 +71,18 @@ def test_missing_optional_api_does_not_block_serving(world: MemoryWorld) -> None
     world.eventually(lambda: world.child(SCALED_OBJECT), "the ScaledObject exists")
 
 
+def test_child_of_removed_api_counts_as_pruned(world: MemoryWorld) -> None:
+    """The objects went with the API, and the cache may not have learned it yet."""
+    world.cluster.missing.discard(SCALED_OBJECT)
+    deploy(world, autoscaling={"metric": "InFlight"})
+    world.eventually(lambda: world.child(SCALED_OBJECT), "the ScaledObject exists")
+    world.cluster.missing.add(SCALED_OBJECT)
+    world.change(autoscaling=None)
+    world.settle()
+    assert world.condition()["reason"] == "Deployed"
+    assert world.condition("SpecAccepted")["reason"] == "Accepted"
+
+
 def test_autoscaler_is_pruned_only_on_conflict(world: MemoryWorld) -> None:
     world.cluster.missing.discard(SCALED_OBJECT)
     deploy(world, autoscaling={})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
 import tracemalloc
 import zlib
 
@@ -122,6 +123,18 @@ def test_deflate_with_and_without_zlib_header() -> None:
     assert body(raw_deflate(IMAGE), encoding="deflate", piece=1000) == IMAGE
     with pytest.raises(UrlFetchFailed, match="cut off"):
         body(raw_deflate(IMAGE)[:-5], encoding="deflate")
+
+
+@pytest.mark.parametrize("wbits", [-zlib.MAX_WBITS, zlib.MAX_WBITS, zlib.MAX_WBITS | 16], ids=["raw", "zlib", "gzip"])
+@pytest.mark.parametrize("noise", [0, 65_000, 131_000])
+def test_output_that_fills_parts_is_complete(wbits: int, noise: int) -> None:
+    """The decompressor may have taken all input when a part of 64 KiB is full, and still have output."""
+    encoding = "gzip" if wbits > zlib.MAX_WBITS else "deflate"
+    start = random.Random(0).randbytes(noise)
+    for size in range(65_536 * (noise // 65_536 + 1) - 3, 65_536 * (noise // 65_536 + 1) + 300, 7):
+        data = start + bytes(size - noise)
+        packer = zlib.compressobj(9, wbits=wbits)
+        assert body(packer.compress(data) + packer.flush(), encoding=encoding) == data
 
 
 @pytest.mark.parametrize("encoding", ["br", "zstd", "compress", "gzip, br"])

@@ -68,9 +68,12 @@ class _Unpacker:
     def decompress(self, chunk: bytes) -> Iterator[bytes]:
         """Decompresses a chunk in parts of up to `_CHUNK` bytes. Raises UrlFetchFailed if the data is invalid."""
         try:
-            yield self._first_part(chunk)
-            while not self._stream.eof and (rest := self._stream.unconsumed_tail):
-                yield self._stream.decompress(rest, _CHUNK)
+            part = self._first_part(chunk)
+            yield part
+            # A full part may not be all of the output, even if no input is left.
+            while not self._stream.eof and (self._stream.unconsumed_tail or len(part) == _CHUNK):
+                part = self._stream.decompress(self._stream.unconsumed_tail, _CHUNK)
+                yield part
         except zlib.error:
             raise _decompression_failed() from None
 

@@ -7,7 +7,7 @@ internal path, host, or trace, because they are sent to callers unchanged.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class FaceComparisonError(Exception):
@@ -27,6 +27,14 @@ class FaceComparisonError(Exception):
     def __init__(self, message: str) -> None:
         super().__init__(message)
         self.message = message
+
+    def detached(self) -> Self:
+        """Returns the same error without the traceback and the cause, for keeping it.
+
+        Through its traceback, an error refers to the variables of all functions that it has passed through. If one of
+        them refers to the error, the request's body stays in memory until the next garbage collection.
+        """
+        return type(self)(self.message)
 
 
 # --- the request ---------------------------------------------------------------------------------------------------

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 import threading
 import time
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -50,6 +52,34 @@ def test_call_returns_result_or_raises() -> None:
     with pytest.raises(TimeoutError, match="its own"):
         calls.call(late, limit)
     assert calls.call(lambda: "free again", limit) == "free again"
+
+
+def test_failed_call_is_freed_without_garbage_collector() -> None:
+    calls = DetachedCalls(1)
+
+    class Body:
+        pass
+
+    def fail() -> None:
+        raise OSError("no such name")
+
+    def request() -> weakref.ref[Body]:
+        body = Body()
+        try:
+            calls.call(fail, TimeLimit.earliest(GENEROUS, None))
+        except OSError:
+            return weakref.ref(body)
+        raise AssertionError("it did not fail")
+
+    gc.disable()
+    try:
+        kept = request()
+        until = time.monotonic() + GENEROUS  # the thread may still be ending
+        while kept() is not None and time.monotonic() < until:
+            time.sleep(0.001)
+        assert kept() is None
+    finally:
+        gc.enable()
 
 
 def test_hung_call_is_abandoned_and_keeps_slot() -> None:

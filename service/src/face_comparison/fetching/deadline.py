@@ -72,17 +72,10 @@ class DetachedCalls:
         """
         self._begin(owner, limit)
         outcome: Future[T] = Future()
-
-        def run() -> None:
-            try:
-                outcome.set_result(function())
-            except BaseException as error:  # re-raised in the waiting thread
-                outcome.set_exception(error)
-            finally:
-                self._end(owner)
-
         try:
-            threading.Thread(target=run, name="detached-call", daemon=True).start()
+            threading.Thread(
+                target=self._run, args=(function, outcome, owner), name="detached-call", daemon=True
+            ).start()
         except RuntimeError:  # no further thread can be started
             self._end(owner)
             raise
@@ -92,6 +85,17 @@ class DetachedCalls:
             if outcome.done():
                 raise  # the function itself raised TimeoutError
             raise limit.expired_error() from None
+        finally:
+            del outcome  # its error refers to this function, and would stay in memory until the next garbage collection
+
+    def _run(self, function: Callable[[], T], outcome: Future[T], owner: str) -> None:
+        try:
+            outcome.set_result(function())
+        except BaseException as error:  # re-raised in the waiting thread
+            outcome.set_exception(error)
+        finally:
+            del outcome  # as above
+            self._end(owner)
 
     def _begin(self, owner: str, limit: TimeLimit) -> None:
         with self._ended:

@@ -195,7 +195,7 @@ class FaceService:
                 shown, vector, reliable = None, source.vector, True
             else:
                 try:
-                    analysis = source.result()
+                    analysis = _result(source)
                     face = most_prominent_face(analysis.faces, self.model.sure_confidence)
                 except _IMAGE_ERRORS as error:
                     raise type(error)(f"source: {error.message}") from None
@@ -209,10 +209,18 @@ class FaceService:
 
     def _begin(
         self, pool: ThreadPoolExecutor, subject: ImageOrHash, permit: Permit, stages: Stages, max_faces: int
-    ) -> FaceHash | Future[ImageAnalysis]:
+    ) -> FaceHash | Future[ImageAnalysis | FaceComparisonError]:
         if isinstance(subject, FaceHash):
             return subject
-        return pool.submit(self._analysis, subject, permit, stages, max_faces, None)
+        return pool.submit(self._analysis_or_error, subject, permit, stages, max_faces)
+
+    def _analysis_or_error(
+        self, image: Image, permit: Permit, stages: Stages, max_faces: int
+    ) -> ImageAnalysis | FaceComparisonError:
+        try:
+            return self._analysis(image, permit, stages, max_faces, None)
+        except FaceComparisonError as error:
+            return error.detached()
 
     def _analysis(
         self, image: Image, permit: Permit, stages: Stages, max_faces: int, min_confidence: float | None
@@ -261,7 +269,7 @@ def _inference_slot(permit: Permit, cost: int, stages: Stages) -> Iterator[None]
 
 def _match(
     source: NDArray[np.float32],
-    target: FaceComparisonError | FaceHash | Future[ImageAnalysis],
+    target: FaceComparisonError | FaceHash | Future[ImageAnalysis | FaceComparisonError],
     calibration: Calibration,
     reliable: bool,
 ) -> TargetMatch | Exception:
@@ -270,6 +278,15 @@ def _match(
     try:
         if isinstance(target, FaceHash):
             return hash_match(source, target.vector, calibration, reliable=reliable)
-        return image_match(source, target.result(), calibration, reliable=reliable)
+        return image_match(source, _result(target), calibration, reliable=reliable)
+    except FaceComparisonError as error:
+        return error.detached()
     except Exception as error:
         return error
+
+
+def _result(done: Future[ImageAnalysis | FaceComparisonError]) -> ImageAnalysis:
+    found = done.result()
+    if isinstance(found, FaceComparisonError):
+        raise found.detached()
+    return found

@@ -59,7 +59,7 @@ class Permit:
             FaceComparisonError: It was cancelled; the error says why.
         """
         if self.cancelled is not None:
-            raise self.cancelled
+            raise self.cancelled.detached()
         if self._admission._clock() >= self.deadline:
             raise deadline_exceeded()
 

@@ -153,32 +153,25 @@ def compare_request(
         raise MissingImage("target or targets is required: an object or an array of objects with url, img or face_hash")
     if len(fields["targets"]) > MAX_TARGETS:
         raise InvalidParameter(f"targets must contain at most {MAX_TARGETS} objects, not {len(fields['targets'])}")
-    source = _subject(fields["source"], version)
-    if isinstance(source, FaceComparisonError):
-        raise type(source)(f"source: {source.message}")
+    try:
+        source = image_or_hash(fields["source"], version)
+    except FaceComparisonError as error:
+        raise type(error)(f"source: {error.message}") from None
     return CompareRequest(source, tuple(_subject(target, version) for target in fields["targets"]), threshold)
 
 
 def _subject(fields: Fields | FaceComparisonError, version: str) -> ImageOrHash | FaceComparisonError:
-    if isinstance(fields, FaceComparisonError):
-        return fields
     try:
-        image = _image(fields)
-        if image is not None:
-            return image
-        if fields.get("face_hash") is None:
-            return MissingImage(_SUBJECT)
-        _check_version(fields.get("FaceModelVersion"), version)
-        return FaceHash(face_hash(fields["face_hash"]))
+        return image_or_hash(fields, version)
     except FaceComparisonError as error:
-        return error
+        return error.detached()
 
 
-def image_or_hash(fields: Fields, version: str) -> ImageOrHash:
+def image_or_hash(fields: Fields | FaceComparisonError, version: str) -> ImageOrHash:
     """Returns the image or hash in the fields of a request.
 
     Args:
-        fields: The fields.
+        fields: The fields, or the error for them, which is raised.
         version: The service's FaceModelVersion, which a hash must match.
 
     Raises:
@@ -189,10 +182,15 @@ def image_or_hash(fields: Fields, version: str) -> ImageOrHash:
         InvalidFaceHash: The hash is not valid.
         HashVersionMismatch: The hash was computed by another model.
     """
-    found = _subject(fields, version)
-    if isinstance(found, FaceComparisonError):
-        raise found
-    return found
+    if isinstance(fields, FaceComparisonError):
+        raise fields.detached()
+    image = _image(fields)
+    if image is not None:
+        return image
+    if fields.get("face_hash") is None:
+        raise MissingImage(_SUBJECT)
+    _check_version(fields.get("FaceModelVersion"), version)
+    return FaceHash(face_hash(fields["face_hash"]))
 
 
 def _check_version(value: Any, version: str) -> None:

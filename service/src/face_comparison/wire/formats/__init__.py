@@ -206,4 +206,4 @@ def _subject(parsed: _BodyFormat, raw: Raw) -> Fields | FaceComparisonError:
     except FaceComparisonError as error:
         if is_not_an_object(error.__cause__):
             return InvalidParameter("must be an object with url, img or face_hash")
-        return error
+        return error.detached()

@@ -241,7 +241,7 @@ def _subject(part: _Part) -> Fields | FaceComparisonError:
             return {"url": part.text("url")}
         return {"img": _image(part)}
     except FaceComparisonError as error:
-        return error
+        return error.detached()
 
 
 def _object(content: memoryview) -> Fields:

@@ -72,6 +72,21 @@ def test_probes_begin_before_requests_and_requests_before_silence() -> None:
     serve(Recorder, 100, act)
 
 
+def test_connection_accepted_last_keeps_worker_busy() -> None:
+    """A worker that is stopping waits for the request on it, and exits afterwards."""
+
+    async def act(server: Any, connect: Callable[[bytes], Awaitable[socket.socket]]) -> None:
+        client = await connect(HALF)
+        server.stop_listening(server.listener)
+        assert server.busy
+        client.close()
+        while server.busy:
+            await asyncio.sleep(0.01)
+        assert server.connections == 0
+
+    serve(HttpServer, 100, act)
+
+
 def is_open(sock: socket.socket) -> bool:
     with contextlib.suppress(BlockingIOError):
         return sock.recv(1) != b""
@@ -85,7 +100,7 @@ def test_new_connection_is_kept_unless_there_are_many(crowd: int) -> None:
     async def act(server: Any, connect: Callable[[bytes], Awaitable[socket.socket]]) -> None:
         server.listen(server.listener)
         begun = await connect(HALF)
-        while not server._table.has_any(Phase.HEAD):
+        while not server._table.count_in(Phase.HEAD):
             await asyncio.sleep(0.01)
         silent = [await connect(b"") for _ in range(crowd)]
         while server.connections <= crowd:

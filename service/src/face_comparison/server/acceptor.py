@@ -61,11 +61,6 @@ class Acceptor:
         self._silent: deque[_Accepted] = deque()  # those that had not sent anything yet
         self._accepts, self._is_beginning = 1 if processes > 1 else ACCEPTS_PER_TURN, False
 
-    @property
-    def has_waiting(self) -> bool:
-        """Whether an accepted connection waits to be served."""
-        return bool(self._accepted or self._silent)
-
     def listen(self, listener: socket.socket) -> None:
         """Starts accepting connections. The socket must be nonblocking."""
         self._loop.add_reader(listener, self.accept, listener, listener.getsockname())

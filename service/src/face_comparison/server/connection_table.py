@@ -46,9 +46,9 @@ class ConnectionTable:
             else:
                 self._by_phase[connection.phase][connection] = None
 
-    def has_any(self, *phases: Phase) -> bool:
-        """Returns whether a connection is in one of these phases."""
-        return any(self._by_phase[phase] for phase in phases)
+    def count_in(self, *phases: Phase) -> int:
+        """Returns the number of connections in these phases."""
+        return sum(len(self._by_phase[phase]) for phase in phases)
 
     def evict_one(self, *, respond: bool) -> bool:
         """Evicts the connection whose loss costs its client least; returns False if all are being processed.

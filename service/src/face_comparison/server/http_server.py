@@ -218,13 +218,13 @@ class HttpServer:
     @property
     def answering(self) -> bool:
         """Whether there is a request whose response has not been sent completely."""
-        return self._table.has_any(Phase.HANDLING, Phase.SENDING)
+        return self._table.count_in(Phase.HANDLING, Phase.SENDING) > 0
 
     @property
     def busy(self) -> bool:
         """Whether a request is in progress, or may still arrive on a connection that was just accepted."""
-        phases = (Phase.NEW, Phase.HEAD, Phase.BODY, Phase.HANDLING, Phase.SENDING, Phase.DISCARDING)
-        return self._acceptor.has_waiting or self._table.has_any(*phases)
+        # An accepted connection is in no phase yet, but may already have sent a request.
+        return self._table.count > self._table.count_in(Phase.IDLE, Phase.LINGERING)
 
     def finish_background_work(self) -> None:
         """Writes pending log lines; blocks briefly."""

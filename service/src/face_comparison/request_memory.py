@@ -9,6 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
+BODY_COPIES = 2
+"""How many times the server has charged a body."""
+
 _charge: ContextVar[Callable[[int], None] | None] = ContextVar("charge", default=None)
 
 
@@ -26,6 +29,7 @@ def charge(amount: int) -> None:
     """Charges `amount` bytes to the current request until it ends. Call it before allocating them.
 
     Raises:
+        BodyTooLarge: The service never has that much memory.
         Overloaded: Not enough memory is free.
     """
     charge_request = _charge.get()

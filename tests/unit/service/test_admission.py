@@ -14,8 +14,8 @@ import pytest
 from face_comparison.errors import BodyTooLarge, ClientDisconnected, DeadlineExceeded, Overloaded
 from face_comparison.server.shared_state import SharedWorkerState
 from face_comparison.serving.admission import MAX_RETRY_SECONDS, Admission
-from face_comparison.serving.memory_budget import MemoryBudget
-from face_comparison.serving.permit import Caller, Permit
+from face_comparison.serving.memory_budget import SMALL_BYTES, MemoryBudget
+from face_comparison.serving.permit import MIB, Caller, Permit
 
 LATER = 30.0
 
@@ -336,6 +336,26 @@ def test_computations_wait_for_memory(threads: ThreadPoolExecutor) -> None:
         assert not entered.is_set()
     waiting.result(LATER)
     assert budget.in_use == 0
+
+
+def test_body_that_never_fits_is_too_large() -> None:
+    budget = MemoryBudget(16 * MIB)  # of which transfers may take 7 MiB, and small ones 1 MiB more
+    with Admission(slots=1, queue=1, budget=budget).admit(soon()) as ticket:
+        ticket.body_bytes = 4 * MIB
+        ticket.charge(3 * MIB)
+        with pytest.raises(BodyTooLarge, match="7 MiB"):
+            ticket.charge(1)
+        assert budget.in_use == 3 * MIB
+    assert budget.in_use == 0
+
+
+def test_many_small_charges_are_not_small() -> None:
+    budget = MemoryBudget(64 * MIB)
+    assert budget.hold(28 * MIB)
+    with Admission(slots=1, queue=1, budget=budget).admit(soon()) as ticket:
+        ticket.charge(SMALL_BYTES)
+        with pytest.raises(Overloaded):
+            ticket.charge(1)
 
 
 def test_computation_above_budget_is_too_large() -> None:

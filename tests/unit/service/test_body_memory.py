@@ -249,3 +249,14 @@ def test_memory_of_body_is_charged(app: Flask, budget: MemoryBudget, name: str) 
     assert status < 500
     assert peak <= maximum + SPARE
     assert budget.in_use == 0
+
+
+def test_body_whose_reading_never_fits_is_too_large(app: Flask, budget: MemoryBudget) -> None:
+    path, kind, make = BODIES["URL-safe"]
+    body = make()
+    total = budget.total
+    budget.resize(10 * len(body))  # transfers may take 4.4 times the body; it and its decoding take 5
+    try:
+        assert call(app, path, kind, body).status == 413
+    finally:
+        budget.resize(total)

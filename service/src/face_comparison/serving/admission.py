@@ -20,7 +20,7 @@ from face_comparison.errors import BodyTooLarge, ClientDisconnected, FaceCompari
 from face_comparison.serving.fetch_slots import FetchSlots
 from face_comparison.serving.inference_queue import InferenceQueue, Waiter
 from face_comparison.serving.memory_budget import MemoryBudget
-from face_comparison.serving.permit import ANYBODY, Caller, Permit, deadline_exceeded, memory_in_use
+from face_comparison.serving.permit import ANYBODY, MIB, Caller, Permit, deadline_exceeded, memory_in_use
 
 Clock = Callable[[], float]
 """Returns the seconds of a monotonic clock, such as `time.monotonic`."""
@@ -31,8 +31,6 @@ ReportInFlight = Callable[[int], int]
 MAX_RETRY_SECONDS = 30
 
 UNLIMITED = MemoryBudget(2**62)
-
-MIB = 2**20
 
 
 class Admission:

@@ -40,6 +40,11 @@ class MemoryBudget:
         return self.total - self._max_transfers
 
     @property
+    def max_transfer(self) -> int:
+        """Maximum memory of a transfer that is not small, in bytes."""
+        return self._max_transfers - self._kept_for_small
+
+    @property
     def in_use(self) -> int:
         """Bytes currently in use."""
         return self._transfers + self._computations

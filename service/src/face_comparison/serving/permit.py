@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from face_comparison.errors import DeadlineExceeded, FaceComparisonError, Overloaded
+from face_comparison.errors import BodyTooLarge, DeadlineExceeded, FaceComparisonError, Overloaded
 from face_comparison.serving.memory_budget import SMALL_BYTES
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class Caller:
     label: str = "you"
 
 
+MIB = 2**20
+
 ANYBODY = Caller()
 """The sender of a request where callers are not told apart."""
 
@@ -40,6 +42,7 @@ class Permit:
         has_place: Whether it holds one of the places of the service.
         started: Whether an inference has begun.
         cancelled: Why the request was cancelled; None if it was not.
+        body_bytes: Memory that the connection holds for the request's body.
         charged_bytes: Memory charged with `charge`.
     """
 
@@ -47,7 +50,7 @@ class Permit:
         self.deadline, self.caller = deadline, caller
         self.has_place, self.started = True, False
         self.cancelled: FaceComparisonError | None = None
-        self.charged_bytes = 0
+        self.body_bytes = self.charged_bytes = 0
         self._admission = admission
         self._callbacks: dict[object, Callable[[], None]] = {}
 
@@ -91,9 +94,17 @@ class Permit:
         """Holds `amount` more bytes of memory until the request ends. Call it in one thread only.
 
         Raises:
+            BodyTooLarge: The budget never has that much memory.
             Overloaded: Not enough memory is free.
         """
-        if not self._admission._budget.hold(amount, small=amount <= SMALL_BYTES):
+        budget = self._admission._budget
+        total = self.body_bytes + self.charged_bytes + amount
+        if total > budget.max_transfer:
+            raise BodyTooLarge(
+                f"reading the body takes {total // MIB} MiB of memory, more than this service can spare "
+                f"({budget.max_transfer // MIB} MiB): send a smaller one, or the image itself instead of base64"
+            )
+        if not budget.hold(amount, small=total <= SMALL_BYTES):
             raise memory_in_use()
         self.charged_bytes += amount
 

@@ -58,6 +58,7 @@ class Endpoint:
         ):
             body = request_body.received(request.environ, self.settings.max_body_bytes)
             g.received = len(body)
+            permit.body_bytes = request_memory.BODY_COPIES * len(body)
             if self.keys is not None:
                 verify_signed_request(self.keys, self.gate, body)
             with cancellation.working_for(permit), request_memory.charged_by(permit.charge):

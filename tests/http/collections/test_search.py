@@ -6,6 +6,7 @@ import io
 from typing import Any
 from urllib.parse import urlencode
 
+import msgspec
 import pytest
 from werkzeug.datastructures import MultiDict
 
@@ -98,6 +99,14 @@ def test_empty_user_list_in_query_is_ignored(api: Api) -> None:
 def test_invalid_search_is_rejected(api: Api, fields: Any) -> None:
     body = {"img": base64_of(image("anna")), **fields}
     assert api.error("POST", "/staff/search", 400, json=body) == "invalid_parameter"
+
+
+@pytest.mark.parametrize("users", [[1], ["anna", None], [["anna"]], "anna", 1])
+def test_packed_user_ids_must_be_strings(api: Api, users: object) -> None:
+    packed = msgspec.msgpack.encode({"img": image("anna"), "UserIds": users})
+    rejected = api.call("POST", "/staff/search", 400, data=packed, content_type="application/msgpack")["error"]
+    assert rejected["code"] == "invalid_parameter"
+    assert "each id a string" in rejected["message"]
 
 
 def test_search_accepts_ten_thousand_users(api: Api) -> None:

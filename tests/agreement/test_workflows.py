@@ -58,3 +58,16 @@ def test_every_folder_of_tests_is_run_by_one_of_three_jobs() -> None:
     elsewhere = re.findall(r"tests/(\w+)", "\n".join(commands.values()))
     assert sorted(left_out[1].split("|")) == sorted(elsewhere)
     assert all((ROOT / "tests" / name).is_dir() for name in elsewhere)
+
+
+def test_tests_that_need_root_are_run_by_the_job_that_has_it() -> None:
+    """The others would fail: in CI, a test that cannot have what it needs is not skipped."""
+    marked = {
+        path.relative_to(ROOT / "tests").parts[0]
+        for path in (ROOT / "tests").rglob("test_*.py")
+        if "pytest.mark.node" in path.read_text() and path != Path(__file__)
+    }
+    jobs = yaml.safe_load((FOLDER / "ci.yaml").read_text())["jobs"]
+    with_root = " ".join(step.get("run", "") for step in jobs["node"]["steps"])
+    assert {"e2e", "install"} <= marked
+    assert marked <= set(re.findall(r"tests/(\w+)", with_root))

@@ -21,7 +21,7 @@ from devtools.k8s.controlplane import attempts
 from devtools.local_cluster import images
 from support.documented import CHECKOUT, block, clone, need_debian, typed
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(2700)]
 
 DOCKER = ROOT / "docs" / "how-to" / "docker.md"
 
@@ -35,12 +35,14 @@ def docker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     state = tmp_path_factory.mktemp("docker")
     (state / "lib").mkdir()
     mounts = {CHECKOUT: folder, "/var/lib/docker": state / "lib", "/root/service.tar": image.archive}
-    with debian.machine(state / "machine", mounts, network=False) as created:
-        created.start_docker()
-        (name,) = set(re.findall(r"--target service --tag (\S+)", DOCKER.read_text()))
-        typed(created, f"docker load --quiet --input /root/service.tar && docker tag {image.name} {name}")
-        yield created
-    shutil.rmtree(state, ignore_errors=True)
+    try:
+        with debian.machine(state / "machine", mounts, network=False) as created:
+            created.start_docker()
+            (name,) = set(re.findall(r"--target service --tag (\S+)", DOCKER.read_text()))
+            typed(created, f"docker load --quiet --input /root/service.tar && docker tag {image.name} {name}")
+            yield created
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def wait_answers(machine: Machine, header: str = "") -> None:

@@ -17,7 +17,7 @@ from devtools.bare_debian.machine import Machine
 from devtools.local_cluster import images
 from support.documented import CHECKOUT, block, clone, need_debian, typed
 
-pytestmark = [pytest.mark.node, pytest.mark.timeout(1800)]
+pytestmark = [pytest.mark.node, pytest.mark.timeout(2700)]
 
 DOCKER = ROOT / "docs" / "how-to" / "docker.md"
 TRUSTING_BASE = "localhost/base:trusting"
@@ -29,20 +29,22 @@ def builder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     need_debian()
     state = tmp_path_factory.mktemp("builder")
     (state / "lib").mkdir()
-    base = images.save_base(state / "base.tar")
-    checkout = clone(tmp_path_factory.mktemp("clone"))
-    mounts = {CHECKOUT: checkout, "/var/lib/docker": state / "lib", "/root/base.tar": state / "base.tar"}
-    with debian.machine(state / "machine", mounts, network=True) as created:
-        created.start_docker()
-        typed(created, "docker load --quiet --input /root/base.tar")
-        typed(
-            created,
-            "mkdir /root/base && cp /etc/ssl/certs/ca-certificates.crt /root/base/\n"
-            f"printf 'FROM {base}\\nCOPY ca-certificates.crt /etc/ssl/certs/\\n' > /root/base/Dockerfile\n"
-            f"docker build --quiet --network host --tag {TRUSTING_BASE} /root/base",
-        )
-        yield created
-    shutil.rmtree(state, ignore_errors=True)
+    try:
+        base = images.save_base(state / "base.tar")
+        checkout = clone(tmp_path_factory.mktemp("clone"))
+        mounts = {CHECKOUT: checkout, "/var/lib/docker": state / "lib", "/root/base.tar": state / "base.tar"}
+        with debian.machine(state / "machine", mounts, network=True) as created:
+            created.start_docker()
+            typed(created, "docker load --quiet --input /root/base.tar")
+            typed(
+                created,
+                "mkdir /root/base && cp /etc/ssl/certs/ca-certificates.crt /root/base/\n"
+                f"printf 'FROM {base}\\nCOPY ca-certificates.crt /etc/ssl/certs/\\n' > /root/base/Dockerfile\n"
+                f"docker build --quiet --network host --tag {TRUSTING_BASE} /root/base",
+            )
+            yield created
+    finally:
+        shutil.rmtree(state, ignore_errors=True)
 
 
 def test_docker_build_and_compose_build(builder: Machine) -> None:

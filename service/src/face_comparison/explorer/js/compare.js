@@ -69,16 +69,21 @@ export function comparePage(service) {
   }
 
   async function compare() {
+    run.cancel();
     Object.assign(state, nothing);
     if (!state.source || !state.targets.length) return show();
     const subjects = [state.source, ...state.targets].filter((subject) => subject.image && !subject.face);
+    const isCurrent = run.current();
+    state.busy = true;
+    show();
     const accepted = await acceptableTogether(subjects.map((subject) => subject.image), service);
+    if (!isCurrent()) return undefined;
     if (!accepted) {
-      state.error = new ServiceError({ code: "body_too_large", message: t("compare.too-large-together") });
+      const error = new ServiceError({ code: "body_too_large", message: t("compare.too-large-together") });
+      Object.assign(state, { error, busy: false });
       return show();
     }
     subjects.forEach((subject, i) => (subject.image = accepted[i]));
-    state.busy = true;
     state.sent = comparison(service, state.source, state.targets, state.threshold === own ? null : state.threshold);
     show();
     announce(t("compare.working"));
@@ -96,6 +101,7 @@ export function comparePage(service) {
 
   /** Show an earlier comparison with the images and the response that it had. */
   function again(entry) {
+    run.cancel();
     Object.assign(state, nothing, entry, { chosen: 0, picking: null });
     show();
     parts.earlier.querySelector("[aria-pressed=true]")?.focus();
@@ -123,13 +129,16 @@ export function comparePage(service) {
 
   /** Let the visitor choose among the faces of an image; with a box the one there is chosen at once. */
   async function pick(subject, box = null) {
+    const isCurrent = run.current();
     try {
       const found = await facesOf(service, subject);
+      if (!isCurrent()) return undefined;
       if (box && found.faces.length) return setSource(withFace(subject, found, box));
       Object.assign(state, { picking: { subject, found } });
       show();
       parts.source.querySelector(".box")?.focus();
     } catch (error) {
+      if (!isCurrent()) return undefined;
       Object.assign(state, { error });
       show();
     }

@@ -6,9 +6,9 @@ import { send } from "./service.js";
 export function runner() {
   let running = null;
   /** Send, then call shown(answer) or failed(error), unless a newer request has begun meanwhile. */
-  return async function run(request, shown, failed) {
-    running?.abort();
-    const mine = (running = new AbortController());
+  async function run(request, shown, failed) {
+    run.cancel();
+    const mine = running;
     let answer;
     try {
       answer = await send(request, mine.signal);
@@ -19,5 +19,19 @@ export function runner() {
     if (running !== mine) return;
     shown(answer);
     afterPaint(() => performance.measure("reply to shown", "reply"));
+  }
+
+  /** End what is under way. */
+  run.cancel = () => {
+    running?.abort();
+    running = new AbortController();
   };
+
+  /** Returns a function that tells whether nothing was begun or ended since. */
+  run.current = () => {
+    const mine = running;
+    return () => running === mine;
+  };
+
+  return run;
 }

@@ -66,7 +66,13 @@ export function deskPage(service) {
   }
 
   const usedFace = () => state.faces?.find((face) => face.BoundingBox === state.reference.face?.box) ?? null;
-  const takeReference = async ([file]) => setReference({ image: await acceptable(file, service) });
+
+  async function takeReference([file]) {
+    setReference(null);
+    const isCurrent = current();
+    const image = await acceptable(file, service);
+    if (isCurrent()) await setReference({ image });
+  }
 
   function compareWith(value) {
     state.from = value;
@@ -78,6 +84,7 @@ export function deskPage(service) {
   // --- from the camera to the answer
 
   async function begin() {
+    if (!state.reference.collection && !state.faces) return setReference(state.reference); // not examined yet
     stop();
     Object.assign(state, { result: null, trouble: null });
     show();

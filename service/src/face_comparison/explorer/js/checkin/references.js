@@ -43,9 +43,11 @@ export function personChoice(chosen) {
 
   async function list() {
     const asked = collection.value;
+    const kept = person.value;
+    names = new Map(); // nobody of the one before can be chosen
+    fill(person, h("option", { value: "" }, t("desk.anybody")));
     const reply = await call("GET", [asked, "users"], { query: { MaxResults: LISTED } });
     if (asked !== collection.value) return; // another one was chosen meanwhile
-    const kept = person.value;
     names = new Map(reply.Users.map((user) => [user.UserId, personName(user)]));
     const sorted = [...names].toSorted(([, one], [, other]) => one.localeCompare(other));
     fill(person, h("option", { value: "" }, t("desk.anybody")), sorted.map(([value, name]) => h("option", { value }, name === value ? name : `${name} (${value})`)));
@@ -55,7 +57,7 @@ export function personChoice(chosen) {
 
   function submitted(event) {
     event.preventDefault();
-    const userId = id.value.trim() || person.value;
+    const userId = (!byId.hidden && id.value.trim()) || person.value;
     chosen({ collection: collection.value, userId, name: userId ? (names.get(userId) ?? userId) : t("desk.anybody") });
   }
 

@@ -20,7 +20,7 @@ export function idFor(name) {
 }
 
 /** context: see people.js. */
-export function enrollPanel({ service, current, nameOf, changed }) {
+export function enrollPanel({ service, collection, nameOf, changed }) {
   const state = { person: null, subjects: [], outcomes: [], busy: false };
   const chosen = h("div", { class: "images" });
   const outcome = h("div", { class: "stack", tabindex: "-1" });
@@ -68,7 +68,7 @@ export function enrollPanel({ service, current, nameOf, changed }) {
     const userId = id.value || idFor(name.value);
     const person = { UserId: userId, Metadata: { Name: name.value.trim() }, ...(until.value ? { Expires: `${until.value}T23:59:59Z` } : {}) };
     try {
-      return await call("POST", [current().CollectionId, "users"], { json: person });
+      return await call("POST", [collection, "users"], { json: person });
     } catch (error) {
       if (error.code === "user_exists") error.message = t("enroll.exists", { id: userId });
       throw Object.assign(error, { about: name.value });
@@ -90,7 +90,7 @@ export function enrollPanel({ service, current, nameOf, changed }) {
 
   async function sendOne(subject) {
     try {
-      const reply = await callWithImage([current().CollectionId, "faces"], subject.image, { UserId: state.person.UserId });
+      const reply = await callWithImage([collection, "faces"], subject.image, { UserId: state.person.UserId });
       const duplicates = await Promise.all(reply.Duplicates.map(async (other) => (other.UserId ? nameOf(other.UserId) : other.FaceId)));
       const [record] = reply.FaceRecords;
       const others = reply.UnindexedFaces.filter(({ Reasons: reasons }) => reasons.includes("EXCEEDS_MAX_FACES")).length;

@@ -17,7 +17,7 @@ export function filtered(people, text) {
 }
 
 /** context: see people.js; addTo(person): begin to add images. */
-export function listPanel({ current, changed, erased }, addTo) {
+export function listPanel({ collection, changed, erased }, addTo) {
   const state = { people: [], token: "", page: 0, filter: "", reading: false, error: null, generation: 0 };
   const filter = h("input", { type: "text", id: "people-filter", autocomplete: "off", oninput: () => { Object.assign(state, { filter: filter.value, page: 0 }); show(); } });
   const rows = h("div");
@@ -37,7 +37,7 @@ export function listPanel({ current, changed, erased }, addTo) {
     state.reading = true;
     try {
       while (!enough()) {
-        const reply = await call("GET", [current().CollectionId, "users"], { query: { MaxResults: REQUESTED, NextToken: state.token } });
+        const reply = await call("GET", [collection, "users"], { query: { MaxResults: REQUESTED, NextToken: state.token } });
         if (generation !== state.generation) return;
         state.people.push(...reply.Users);
         state.token = reply.NextToken ?? null;
@@ -106,7 +106,7 @@ export function listPanel({ current, changed, erased }, addTo) {
   async function erase(person, name) {
     if (!(await confirmed(t("people.erase-title", { name }), t("people.erase-text", { count: number(person.FaceCount, 0) }), t("people.erase")))) return;
     try {
-      const receipt = await call("DELETE", [current().CollectionId, "users", person.UserId]);
+      const receipt = await call("DELETE", [collection, "users", person.UserId]);
       erased(name, receipt);
       await changed();
     } catch (error) {

@@ -61,8 +61,8 @@ export function peoplePage(service) {
     } catch {
       return; // the counts stay what they were
     }
-    panels.collection.show();
-    panels.list?.reload();
+    panels?.collection.show();
+    panels?.list?.reload();
   }
 
   function erased(name, reply) {
@@ -88,7 +88,7 @@ export function peoplePage(service) {
     if (state.error) return frame(problem(state.error, load));
     if (!mayDo(...PERMISSIONS)) return frame(h("div", { class: "notice info" }, sign("key"), h("p", {}, t("people.no-permission"))));
     if (!state.collections) return frame(h("p", { class: "card empty" }, t("people.loading")));
-    const context = { service, current, nameOf, changed, select, erased, load, state };
+    const context = { service, collection: state.current, current, nameOf, changed, select, erased, load, state };
     panels ??= make(context);
     page.intake = panels.search?.intake ?? panels.enroll?.intake ?? null;
     frame(

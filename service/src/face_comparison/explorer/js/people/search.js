@@ -14,7 +14,7 @@ const KINDS = { match: "same", ambiguous: "unsure", unknown: "other" };
 const SIGNS = { match: "done", ambiguous: "warn", unknown: "no" };
 
 /** context: see people.js. */
-export function searchPanel({ service, current, nameOf }) {
+export function searchPanel({ service, collection, nameOf }) {
   const state = { subject: null, answer: null, error: null, busy: false };
   const shown = h("div", { class: "stack" });
   const result = h("div", { class: "stack", tabindex: "-1" });
@@ -26,11 +26,12 @@ export function searchPanel({ service, current, nameOf }) {
     Object.assign(state, { subject, answer: null, error: null, busy: true });
     await show();
     announce(t("search.working"));
-    const path = [current().CollectionId, "search"];
+    const path = [collection, "search"];
     try {
       const answer = subject.image ? await callWithImage(path, subject.image) : await call("POST", path, { json: { url: subject.url } });
+      const names = await namesOf(answer.Faces);
       if (state.subject !== subject) return;
-      state.answer = { ...answer, names: await namesOf(answer.Faces) };
+      state.answer = { ...answer, names };
     } catch (error) {
       if (state.subject !== subject) return;
       state.error = error;

@@ -42,3 +42,58 @@ def test_several_targets_are_one_comparison(explorer: Explorer, photographs: dic
     expect(earlier).to_contain_text(["2 images", "Same"])
     page.get_by_role("button", name="中文").click()
     expect(page.locator(".earlier")).to_contain_text("本次访问的比对")
+
+
+TRACK_URLS = """() => {
+    const kept = (globalThis.keptUrls = new Set());
+    const { createObjectURL, revokeObjectURL } = URL;
+    URL.createObjectURL = (blob) => {
+        const url = createObjectURL(blob);
+        kept.add(url);
+        return url;
+    };
+    URL.revokeObjectURL = (url) => {
+        kept.delete(url);
+        revokeObjectURL(url);
+    };
+}"""
+
+
+def test_forgotten_photographs_leave_memory(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    """Not those of the comparison that is shown, nor one that the page Detect shows as well."""
+    page = explorer.page
+    page.evaluate(TRACK_URLS)
+    explorer.choose(photographs["obama.jpg"])
+    page.get_by_role("button", name="Compare this image").click()
+    explorer.choose(photographs["biden.jpg"], intake=1)
+    expect(page.locator(".verdict")).to_contain_text("Different people")
+    page.get_by_role("button", name="Remove biden.jpg").click()
+    page.get_by_role("button", name="Remove obama.jpg").click()
+    explorer.choose(photographs["obama3.jpg"])
+    explorer.choose(photographs["obama2.jpg"], intake=1)
+    expect(page.locator(".verdict")).to_contain_text("Same person")
+    assert page.evaluate("keptUrls.size") == 4
+    page.get_by_role("button", name="Forget the others").click()
+    expect(page.locator(".earlier")).to_have_count(0)
+    assert page.evaluate("keptUrls.size") == 3
+    page.get_by_role("button", name="Remove obama2.jpg").click()
+    page.get_by_role("button", name="中文").click()
+    assert page.evaluate("keptUrls.size") == 3  # the comparison can still be shown again
+    explorer.go("detect")
+    expect(page.locator(".shot img")).to_have_js_property("naturalWidth", 910)
+
+
+def test_oldest_comparison_leaves_memory(explorer: Explorer, photographs: dict[str, Path]) -> None:
+    page = explorer.page
+    page.evaluate(TRACK_URLS)
+    explorer.compare(photographs["obama.jpg"], photographs["obama2.jpg"])
+    page.get_by_role("button", name="Remove obama2.jpg").click()
+    explorer.choose(photographs["biden.jpg"], intake=1)
+    entries = page.locator(".earlier .thumb")
+    expect(entries).to_have_count(2)
+    for count in range(3, 22):
+        page.get_by_role("button", name="Swap").click()
+        expect(page.locator(".earlier h2")).to_contain_text(f"({min(count, 20)})")
+        expect(page.locator(".page .empty")).to_have_count(0)
+    expect(entries.filter(has_text="obama2.jpg")).to_have_count(0)
+    assert page.evaluate("keptUrls.size") == 2

@@ -5,7 +5,7 @@ import { earlierComparisons, KEPT } from "./earlier.js";
 import { developerDetails } from "./exchange.js";
 import { acceptDrops, changedSample, intake, sample } from "./intake.js";
 import { meaning, number, percent, t } from "./language.js";
-import { acceptable, acceptableTogether } from "./image.js";
+import { acceptable, acceptableTogether, keeper, release } from "./image.js";
 import { copiesNotice } from "./notices.js";
 import { showPair } from "./pair.js";
 import { problem } from "./problem.js";
@@ -20,6 +20,7 @@ import { cosine, sentences, verdictAt, verdictBlock } from "./verdict.js";
 export function comparePage(service) {
   const root = h("div", { class: "page" });
   const run = runner();
+  const keep = keeper();
   const own = service.defaults.threshold;
   const nothing = { answer: null, error: null, busy: false, sent: null };
   const state = { ...nothing, source: null, targets: [], chosen: 0, threshold: own, view: { order: "given", filter: "" }, picking: null, earlier: [] };
@@ -77,7 +78,7 @@ export function comparePage(service) {
     state.busy = true;
     show();
     const accepted = await acceptableTogether(subjects.map((subject) => subject.image), service);
-    if (!isCurrent()) return undefined;
+    if (!isCurrent()) return release(accepted ?? []);
     if (!accepted) {
       const error = new ServiceError({ code: "body_too_large", message: t("compare.too-large-together") });
       Object.assign(state, { error, busy: false });
@@ -162,6 +163,7 @@ export function comparePage(service) {
 
   function show() {
     const { source, targets, busy, error, answer, picking } = state;
+    keep([state, ...state.earlier].flatMap(imagesOf));
     page.intake = source ? intakes.targets : intakes.source;
     intakes.source.compact(Boolean(source));
     intakes.targets.compact(targets.length > 0);
@@ -188,7 +190,8 @@ export function comparePage(service) {
     if (answer || error) keepFocus(parts.result);
   }
 
-  const allImages = () => [state.source, ...state.targets].map((subject) => subject?.image).filter(Boolean);
+  const imagesOf = (entry) => [entry.source, ...entry.targets].map((subject) => subject?.image).filter(Boolean);
+  const allImages = () => imagesOf(state);
 
   const showExchange = () => {
     const { answer, error, sent } = state;

@@ -4,7 +4,7 @@ import { afterPaint, announce, fill, h, keepFocus, sign } from "./dom.js";
 import { downloads } from "./download.js";
 import { developerDetails } from "./exchange.js";
 import { explanation, faceCards } from "./face-cards.js";
-import { acceptable } from "./image.js";
+import { acceptable, keeper } from "./image.js";
 import { acceptDrops, intake, sample } from "./intake.js";
 import { number, percent, t } from "./language.js";
 import { copiesNotice } from "./notices.js";
@@ -22,6 +22,7 @@ export function detectPage(service, compareWith) {
   const root = h("div", { class: "page" });
   const state = { entries: [], entry: NOTHING, order: "certainty", maxFaces: service.defaults.max_faces, minConfidence: service.defaults.min_confidence };
   const requests = queue(finished);
+  const keep = keeper();
   let parts;
   let drawn = null;
 
@@ -33,6 +34,7 @@ export function detectPage(service, compareWith) {
   function add(subject, shown) {
     const entry = { ...NOTHING, subject };
     state.entries.push(entry);
+    keepShown();
     if (shown) state.entry = entry;
     while (state.entries.length > KEPT) forget(state.entries.find((each) => each !== state.entry));
     find(entry, shown);
@@ -56,8 +58,10 @@ export function detectPage(service, compareWith) {
   function forget(entry) {
     requests.drop(entry);
     state.entries = state.entries.filter((each) => each !== entry);
-    if (entry.subject.image && !entry.taken) URL.revokeObjectURL(entry.subject.image.src);
+    keepShown();
   }
+
+  const keepShown = () => keep(state.entries.map(({ subject }) => subject.image).filter(Boolean));
 
   function forgetAll() {
     for (const entry of state.entries) if (entry !== state.entry) forget(entry);
@@ -71,10 +75,7 @@ export function detectPage(service, compareWith) {
     parts.recent.querySelector("[aria-pressed=true]")?.focus();
   }
 
-  const compare = (entry, face = null) => {
-    entry.taken = true; // the other page shows the image as well
-    compareWith({ ...entry.subject, ...(face && { face }) });
-  };
+  const compare = (entry, face = null) => compareWith({ ...entry.subject, ...(face && { face }) });
 
   function build() {
     page.intake = intake({ take, takeUrl: (url) => add({ url }, true), many: true, room: () => KEPT, samples: { [t("intake.sample")]: async () => take(await sample()) }, service, typed: page.intake?.typed() });

@@ -39,6 +39,27 @@ export async function opened({ blob, name, made = false }) {
   return { ...image, width: element.naturalWidth, height: element.naturalHeight };
 }
 
+const held = new Map(); // by keeper: the images that it shows
+
+/**
+ * Returns keep(images): says which images a page shows. The memory of those that it showed before is given back, unless
+ * another page shows them too.
+ */
+export function keeper() {
+  function keep(images) {
+    const before = held.get(keep) ?? [];
+    held.set(keep, images);
+    release(before);
+  }
+  return keep;
+}
+
+/** Give back the memory of those images that no page shows. */
+export function release(images) {
+  const shown = new Set([...held.values()].flat());
+  for (const image of images) if (!shown.has(image)) URL.revokeObjectURL(image.src);
+}
+
 /** Whether the content of a file, or what it was declared to be, is an image. */
 export async function isImage(blob, name) {
   if (sniffed(new Uint8Array(await blob.slice(0, 512).arrayBuffer()))) return true;
@@ -61,7 +82,9 @@ export async function acceptable(file, service) {
   const image = await opened(file);
   const reason = obstacle(image, service);
   if (!reason) return image;
-  return { ...(await smaller(image, service.limits.max_side_pixels, service.limits.max_body_bytes - 2 * PART_BYTES)), reason };
+  const copy = await smaller(image, service.limits.max_side_pixels, service.limits.max_body_bytes - 2 * PART_BYTES);
+  release([image]);
+  return { ...copy, reason };
 }
 
 /** Images that fit into one request together: themselves, or copies; null: even copies do not fit. */
@@ -75,7 +98,9 @@ export async function acceptableTogether(images, { limits }) {
     const fits = !image.width || image.blob.size <= share / 4;
     copies.push(fits ? image : { ...(await smaller(image, TOGETHER_SIDE, share)), reason: "total" });
   }
-  return total(copies) <= room ? copies : null;
+  if (total(copies) <= room) return copies;
+  release(copies);
+  return null;
 }
 
 /** Width and height that fit into a square, never larger than they are. */
@@ -101,7 +126,6 @@ export async function smaller(image, side, bytes) {
     if (blob.size <= bytes || side < 64) {
       const original = image.original ?? image.name;
       const name = `${original.replace(/\.\w+$/, "")}-sent.jpg`;
-      URL.revokeObjectURL(image.src);
       return { blob, name, original, type: "image/jpeg", width, height, src: URL.createObjectURL(blob), made: true };
     }
     side = Math.round(Math.max(width, height) * 0.8);

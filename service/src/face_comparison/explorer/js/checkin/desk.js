@@ -1,7 +1,7 @@
 /** The check-in desk: is the person at the camera the one of the ID photo, or of a collection? Loaded when it is opened. */
 
 import { announce, fill, h, sign } from "../dom.js";
-import { acceptable } from "../image.js";
+import { acceptable, keeper, release } from "../image.js";
 import { acceptDrops, intake } from "../intake.js";
 import { t } from "../language.js";
 import { copiesNotice } from "../notices.js";
@@ -26,6 +26,7 @@ export function deskPage(service) {
   const root = h("div", { class: "page desk" });
   const video = h("video", { playsInline: true, muted: true, "aria-label": t("desk.video") });
   const state = { reference: null, faces: null, challenge: false, device: "", facing: "user", watching: 0, result: null, from: "photo", trouble: null };
+  const keep = keeper();
   let requests = new AbortController();
   let parts, taking, choice;
   let spoken = "";
@@ -34,7 +35,9 @@ export function deskPage(service) {
 
   async function setReference(subject) {
     stop();
-    Object.assign(state, { reference: subject, faces: null, result: null, trouble: null });
+    clearResult();
+    keep(subject?.image ? [subject.image] : []);
+    Object.assign(state, { reference: subject, faces: null });
     show();
     if (subject && (subject.collection || (await examine(subject)))) begin();
   }
@@ -71,7 +74,8 @@ export function deskPage(service) {
     setReference(null);
     const isCurrent = current();
     const image = await acceptable(file, service);
-    if (isCurrent()) await setReference({ image });
+    if (!isCurrent()) return release([image]);
+    return setReference({ image });
   }
 
   function compareWith(value) {
@@ -86,7 +90,7 @@ export function deskPage(service) {
   async function begin() {
     if (!state.reference.collection && !state.faces) return setReference(state.reference); // not examined yet
     stop();
-    Object.assign(state, { result: null, trouble: null });
+    clearResult();
     show();
     const blocked = obstacle();
     if (blocked) return fail({ words: `desk.${blocked}` });
@@ -153,11 +157,15 @@ export function deskPage(service) {
   }
 
   function next() {
-    if (state.result?.seen) URL.revokeObjectURL(state.result.seen);
-    if (state.reference?.image) URL.revokeObjectURL(state.reference.image.src);
     if (state.from === "collection") choice = personChoice(setReference); // somebody may have come or gone
     setReference(null);
     parts.reference.querySelector("input, select")?.focus();
+  }
+
+  /** The answer before, and the photograph that was taken for it. */
+  function clearResult() {
+    if (state.result?.seen) URL.revokeObjectURL(state.result.seen);
+    Object.assign(state, { result: null, trouble: null });
   }
 
   // --- what may end it

@@ -1,7 +1,7 @@
 /** Adding a person: a name, some images, and what became of each. */
 
 import { announce, fill, h, sign } from "../dom.js";
-import { acceptable } from "../image.js";
+import { acceptable, keeper } from "../image.js";
 import { acceptDrops, intake } from "../intake.js";
 import { meaning, t } from "../language.js";
 import { copiesNotice } from "../notices.js";
@@ -19,10 +19,13 @@ export function idFor(name) {
   return plain.slice(0, 100) || `person-${crypto.getRandomValues(new Uint32Array(1))[0].toString(36)}`;
 }
 
+const keep = keeper(); // there is one panel at a time
+
 /** context: see people.js. */
 export function enrollPanel({ service, collection, nameOf, changed }) {
   const state = { person: null, subjects: [], outcomes: [], busy: false };
   const chosen = h("div", { class: "images" });
+  const keepShown = () => keep([...state.subjects, ...state.outcomes.map(({ subject }) => subject)].map(({ image }) => image));
   const outcome = h("div", { class: "stack", tabindex: "-1" });
   const trouble = h("div");
   const name = h("input", { type: "text", id: "person-name", required: true, maxlength: "200", autocomplete: "off", oninput: showButton });
@@ -39,11 +42,13 @@ export function enrollPanel({ service, collection, nameOf, changed }) {
   async function take(files) {
     for (const file of files) state.subjects.push({ image: await acceptable(file, service) });
     state.outcomes = [];
+    keepShown();
     show();
   }
 
   function remove(subject) {
     state.subjects = state.subjects.filter((each) => each !== subject);
+    keepShown();
     show();
   }
 
@@ -106,6 +111,7 @@ export function enrollPanel({ service, collection, nameOf, changed }) {
   /** Begin with a person who is there already, to add further images. */
   function addTo(person) {
     Object.assign(state, { person, outcomes: [] });
+    keepShown();
     show();
     root.scrollIntoView({ block: "nearest" });
     taking.querySelector("input[type=file]").focus();
@@ -113,6 +119,7 @@ export function enrollPanel({ service, collection, nameOf, changed }) {
 
   function another() {
     Object.assign(state, { person: null, outcomes: [], subjects: [] });
+    keepShown();
     for (const input of [name, id, until]) input.value = "";
     fill(trouble);
     show();
@@ -146,6 +153,7 @@ export function enrollPanel({ service, collection, nameOf, changed }) {
       ),
     );
 
+  keepShown();
   show();
   return { root, intake: taking, addTo };
 }

@@ -1,7 +1,7 @@
 /** Who is this? Every face of an image, looked for in the collection. */
 
 import { announce, fill, h, keepFocus, sign } from "../dom.js";
-import { acceptable, crop } from "../image.js";
+import { acceptable, crop, keeper } from "../image.js";
 import { acceptDrops, intake } from "../intake.js";
 import { number, percent, t } from "../language.js";
 import { copiesNotice } from "../notices.js";
@@ -13,9 +13,12 @@ const CROP = 152;
 const KINDS = { match: "same", ambiguous: "unsure", unknown: "other" };
 const SIGNS = { match: "done", ambiguous: "warn", unknown: "no" };
 
+const keep = keeper(); // there is one panel at a time
+
 /** context: see people.js. */
 export function searchPanel({ service, collection, nameOf }) {
   const state = { subject: null, answer: null, error: null, busy: false };
+  keep([]);
   const shown = h("div", { class: "stack" });
   const result = h("div", { class: "stack", tabindex: "-1" });
   const taking = intake({ take: async ([file]) => look({ image: await acceptable(file, service) }), takeUrl: (url) => look({ url }), service });
@@ -23,6 +26,7 @@ export function searchPanel({ service, collection, nameOf }) {
   acceptDrops(root, taking);
 
   async function look(subject) {
+    keep(subject.image ? [subject.image] : []);
     Object.assign(state, { subject, answer: null, error: null, busy: true });
     await show();
     announce(t("search.working"));

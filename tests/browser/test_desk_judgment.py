@@ -5,12 +5,14 @@ The camera plays films made of photographs; whom it shows and how is judged by t
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import urllib3
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Locator, Route, expect
 
 from devtools.explorer import Explorer, Service
 from support.camera_films import Frame, bent, beside, lit, narrowed, placed, turning_head
@@ -154,3 +156,55 @@ def test_change_of_person_fails_challenge(desk: Desk, photographs: Photographs) 
     begin_challenge(explorer, photographs["obama2.jpg"])
     expect(answer(explorer)).to_have_text("Let a person check")
     expect(verdict(explorer)).to_contain_text("The face changed during the check.")
+
+
+# --- a larger face that is not certain, beside several that are
+
+
+def small_faces(face: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns copies of a face, each too small to count as somebody beside the guest."""
+    return [{**face, "BoundingBox": {"Left": 0.1 * i, "Top": 0, "Width": 0.01, "Height": 0.01}} for i in range(4)]
+
+
+WHOLE_IMAGE = {"Left": 0.02, "Top": 0.02, "Width": 0.96, "Height": 0.96}
+
+
+def test_challenge_is_passed_by_the_face_that_is_compared(desk: Desk, photographs: Photographs, tmp_path: Path) -> None:
+    poses = turning_head(photographs["table.jpg"])
+    poses["front"].save(tmp_path / "id.png")
+    explorer = desk([poses["left"], poses["front"], poses["right"], poses["front"]], repeats=POSE_FRAMES)
+
+    def answer_with_larger_face(route: Route) -> None:
+        response = route.fetch()
+        reply = response.json()
+        for guest in reply["Faces"][:1]:
+            larger = {**guest, "BoundingBox": WHOLE_IMAGE, "face_hash": [-value for value in guest["face_hash"]]}
+            found = [guest, *small_faces(guest), larger]
+            limit = re.search(r"max_faces=(\d+)", route.request.url)
+            reply["Faces"] = found[: int(limit[1])] if limit else found
+        route.fulfill(response=response, json=reply)
+
+    begin_challenge(explorer, tmp_path / "id.png")
+    expect(guide(explorer)).to_be_visible()
+    explorer.page.route(re.compile(r"/face_comparison(\?.*)?$"), answer_with_larger_face)
+    expect(answer(explorer)).to_have_text("Let a person check")
+    expect(verdict(explorer)).to_contain_text("The face changed during the check.")
+
+
+def test_search_judges_the_nearest_of_all_faces(desk: Desk, service: Service, photographs: Photographs) -> None:
+    base = f"{service.endpoint}/collections"
+    urllib3.request("POST", base, json={"CollectionId": "regulars"})
+    explorer = desk([placed(photographs["obama.jpg"])])
+
+    def find_regulars(route: Route) -> None:
+        regular = {"Decision": "match", "Matches": [{"FaceId": "f", "Distance": 0.5, "Confidence": 0.99}]}
+        found = [*small_faces(regular), {"BoundingBox": WHOLE_IMAGE, "Decision": "unknown", "Matches": []}]
+        limit = re.search(r"MaxFaces=(\d+)", route.request.url)
+        route.fulfill(json={"Faces": found[: int(limit[1])] if limit else found})
+
+    page = explorer.page
+    page.route("**/regulars/search*", find_regulars)
+    page.get_by_label("Person in a collection").check()
+    page.get_by_label("Collection", exact=True).select_option("regulars")
+    page.get_by_role("button", name="Start the camera").click()
+    expect(answer(explorer)).to_have_text("Nobody in this collection")

@@ -17,7 +17,7 @@ import { canSearch, judge, personChoice } from "./references.js";
 import { newChallenge, watch } from "./watch.js";
 
 const CAPTURE_SIDE = 1920;
-const FACES = 4;
+const PREVIEW_FACES = 4; // enough to guide the guest; all faces of the captured image count, as in `judge`
 const KIOSK_SECONDS = 90; // then nobody needs the answer, and the next guest must not see it
 const AWAY = ["unreachable", "unexpected"]; // errors after which the desk continues by itself
 const NO_CAMERA = ["desk.unplugged", "desk.missing"];
@@ -111,7 +111,7 @@ export function deskPage(service) {
   async function lookUntilGood(isCurrent) {
     const challenge = state.challenge ? newChallenge(service.defaults.threshold) : null;
     try {
-      const found = await watch(video, { detect: detectFaces, say, isCurrent, challenge });
+      const found = await watch(video, { detect: (blob) => detectFaces(blob, PREVIEW_FACES), say, isCurrent, challenge });
       if (found.outcome === "failed") finish({ answer: "review", reason: found.reason });
       if (found.outcome === "ready") await capture(found.challenge);
     } catch (error) {
@@ -145,7 +145,7 @@ export function deskPage(service) {
     }
   }
 
-  const detectFaces = async (blob) => (await send(detection(service, blob), requests.signal)).reply.Faces;
+  const detectFaces = async (blob, most = null) => (await send(detection(service, blob, most), requests.signal)).reply.Faces;
 
   function finish(result) {
     stop();
@@ -276,4 +276,4 @@ export function deskPage(service) {
   return page;
 }
 
-const detection = (service, blob) => ({ url: `${ENDPOINTS.detect}?max_faces=${FACES}`, key: service.auth !== "none", image: { blob, file: "camera.jpg", type: "image/jpeg" } });
+const detection = (service, blob, most) => ({ url: ENDPOINTS.detect + (most ? `?max_faces=${most}` : ""), key: service.auth !== "none", image: { blob, file: "camera.jpg", type: "image/jpeg" } });

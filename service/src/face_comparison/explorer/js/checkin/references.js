@@ -13,7 +13,6 @@ import { jsonOf } from "../subjects.js";
 import { isCrowd, nearest } from "./guidance.js";
 
 const LISTED = 1000;
-const SEARCHED = 4; // more than one, to know whether others are beside the person
 
 export const canSearch = (service) => Boolean(service.endpoints.collections) && mayDo("search");
 
@@ -77,7 +76,7 @@ export function personChoice(chosen) {
 export async function judge(service, reference, blob) {
   const captured = { blob, type: "image/jpeg" };
   if (reference.collection && reference.userId) return fromTarget(await callWithImage([reference.collection, "users", reference.userId, "verify"], captured));
-  if (reference.collection) return fromSearch(await callWithImage([reference.collection, "search"], captured, { MaxFaces: SEARCHED }), reference);
+  if (reference.collection) return fromSearch(await callWithImage([reference.collection, "search"], captured), reference);
   const source = reference.face ? { name: "source", text: JSON.stringify(jsonOf(reference)) } : reference.image ? { name: "source", file: reference.image.name, blob: reference.image.blob } : { name: "source", text: reference.url };
   const { reply } = await send({ url: ENDPOINTS.compare, form: [source, { name: "target", file: "camera.jpg", blob }] });
   const [target] = reply.Targets;

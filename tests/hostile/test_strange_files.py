@@ -149,7 +149,8 @@ def check(service: Served, body: bytes, content_type: str, statuses: set[int]) -
 
 @pytest.mark.parametrize("name", IMAGES)
 def test_strange_image_is_cheap(model_service: Served, name: str) -> None:
-    check(model_service, IMAGES[name](), "image/jpeg", {200, 400})
+    # 413: the size that the file claims does not fit into the memory of this small service.
+    check(model_service, IMAGES[name](), "image/jpeg", {200, 400, 413})
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, NoReturn
 
@@ -51,6 +51,12 @@ def box_numbers(face: StoredFace) -> list[float] | None:
 def new_erasure(collection: str, faces: int, request: ErasureRequest) -> Erasure:
     """Returns the receipt for the erasure of this number of faces, which are not scrubbed yet."""
     return Erasure(request.erasure_id, collection, request.subject, faces, request.now, None, request.backups_until)
+
+
+def select_ids(face_ids: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[str]:
+    """Returns those of these ids, in their order, that the first columns of the rows contain."""
+    selected = {row[0] for row in rows}
+    return [face_id for face_id in face_ids if face_id in selected]
 
 
 def by_key(faces: Sequence[StoredFace]) -> dict[bytes | str, StoredFace]:

@@ -70,9 +70,9 @@ class PostgresFaces(PostgresBase):
                 f"SELECT face_id::text FROM face WHERE {where}",
                 (key, list(face_ids)),
             )
-            there = {row[0] for row in changed}
+            deleted = columns.select_ids(face_ids, changed)
             count = rows.delete_faces(connection, key, where, (key, list(face_ids)))
-            return rows.record(connection, collection, count, request), [each for each in face_ids if each in there]
+            return rows.record(connection, collection, count, request), deleted
 
     def assign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
@@ -87,8 +87,7 @@ class PostgresFaces(PostgresBase):
                 " AND person_id IS NULL RETURNING face_id::text",
                 (person, key, list(face_ids)),
             )
-            there = {row[0] for row in changed}
-            return [each for each in face_ids if each in there]
+            return columns.select_ids(face_ids, changed)
 
     def unassign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None
@@ -103,8 +102,7 @@ class PostgresFaces(PostgresBase):
                 " AND person_id = %s RETURNING face_id::text",
                 (key, list(face_ids), person),
             )
-            there = {row[0] for row in changed}
-            return [each for each in face_ids if each in there]
+            return columns.select_ids(face_ids, changed)
 
 
 def _rival(connection: Connection, key: int, face: StoredFace, within: float | None) -> Neighbor | None:

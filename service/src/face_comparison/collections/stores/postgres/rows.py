@@ -160,8 +160,7 @@ def with_person(connection: Connection, key: int, face_ids: Sequence[str], perso
         " AND person_id IS NOT DISTINCT FROM %s",
         (key, list(face_ids), person_key),
     )
-    there = {row[0] for row in found}
-    return [face_id for face_id in face_ids if face_id in there]
+    return columns.select_ids(face_ids, found)
 
 
 def count(connection: Connection, key: int, faces: int, users: Container[str] | None, grouped_by_users: bool) -> int:

@@ -79,10 +79,11 @@ class SqliteFaces(SqliteBase):
         with self._write() as connection:
             key, _ = rows.find(connection, collection)
             where, values = f"collection_id = ? AND face_id IN {rows.IN_LIST}", (key, chosen)
-            there = {row[0] for row in connection.execute(f"SELECT face_id FROM face WHERE {where}", values)}
+            found = connection.execute(f"SELECT face_id FROM face WHERE {where}", values)
+            deleted = columns.select_ids(face_ids, found)
             count = rows.delete_faces(connection, key, where, values)
             erasure = rows.record(connection, collection, count, request)
-        return self._mark_scrubbed(erasure, request.now), [face_id for face_id in face_ids if face_id in there]
+        return self._mark_scrubbed(erasure, request.now), deleted
 
     def assign_faces(
         self, collection: str, face_ids: Sequence[str], user_id: str, *, token: RequestToken | None = None

@@ -140,18 +140,17 @@ def set_person(
     """Sets or clears the person of those of these faces that match a condition; returns the ids of the faces."""
     where = f"collection_id = ? AND face_id IN {IN_LIST} AND {where}"
     values = (key, json.dumps(list(face_ids)), *values)
-    changed = {row[0] for row in connection.execute(f"SELECT face_id FROM face WHERE {where}", values)}
+    changed = columns.select_ids(face_ids, connection.execute(f"SELECT face_id FROM face WHERE {where}", values))
     note_changes(connection, key, where, values)
     connection.execute(f"UPDATE face SET person_id = ? WHERE {where}", (row_id, *values))
-    return [face_id for face_id in face_ids if face_id in changed]
+    return changed
 
 
 def with_person(connection: sqlite3.Connection, key: int, face_ids: Sequence[str], person_key: int | None) -> list[str]:
     """Returns the ids of those of these faces that belong to a user, or with None, to no user."""
     where = f"collection_id = ? AND face_id IN {IN_LIST} AND person_id IS ?"
     found = connection.execute(f"SELECT face_id FROM face WHERE {where}", (key, json.dumps(list(face_ids)), person_key))
-    there = {row[0] for row in found}
-    return [face_id for face_id in face_ids if face_id in there]
+    return columns.select_ids(face_ids, found)
 
 
 def record(connection: sqlite3.Connection, collection: str, faces: int, request: ErasureRequest) -> Erasure:

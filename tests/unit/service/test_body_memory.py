@@ -6,24 +6,15 @@ import base64
 import json
 import tracemalloc
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import msgspec
 import pytest
 from flask import Flask
 
-from face_comparison.collections.service import CollectionService
-from face_comparison.collections.stores import open_store
-from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
-from face_comparison.server.wsgi_call import Reply, call_application
+from face_comparison.server.wsgi_call import Reply
 from face_comparison.serving.admission import Admission
-from face_comparison.serving.collection_upkeep import CollectionUpkeep
 from face_comparison.serving.memory_budget import MemoryBudget
-from face_comparison.serving.readiness import Readiness
-from face_comparison.settings import Settings
-from face_comparison.web import environ as keys
-from face_comparison.web.app import create_app
-from support.analyzer import FakeAnalyzer
+from support.wsgi import collections_app, post
 
 MIB = 2**20
 SIZE = 4 * MIB
@@ -198,36 +189,15 @@ def budget() -> MemoryBudget:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory, budget: MemoryBudget) -> Iterator[Flask]:
-    analyzer, readiness = FakeAnalyzer(), Readiness()
-    store = open_store(f"sqlite:{tmp_path_factory.mktemp('store')}", max_faces=100_000)
-    upkeep = CollectionUpkeep(CollectionService(store, lambda: analyzer.model))
-    admission = Admission(2, 8, budget=budget)
-    settings = Settings(collections="sqlite:/srv/faces")
-    app = create_app(settings, analyzer, Fetcher(FetchPolicy()), admission, readiness, upkeep)
-    readiness.ready()
-    call(app, "/prod/face_comparison/collections", "", b'{"CollectionId":"staff"}')
-    yield app
-    upkeep.service.close()
+    with collections_app(tmp_path_factory.mktemp("store"), Admission(2, 8, budget=budget), 100_000) as created:
+        yield created
 
 
 def call(app: Flask, path: str, kind: str, body: bytes) -> Reply:
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": "POST",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": "",
-        "SERVER_NAME": "x",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "CONTENT_LENGTH": str(len(body)),
-        "CONTENT_TYPE": kind,
-        "wsgi.url_scheme": "http",
-        "wsgi.input": keys.Body(bytearray(body)),
-    }
     if path == AWS:
-        environ |= {"CONTENT_TYPE": "application/x-amz-json-1.1", "HTTP_X_AMZ_TARGET": f"RekognitionService.{kind}"}
-    return call_application(app, environ)
+        target = {"HTTP_X_AMZ_TARGET": f"RekognitionService.{kind}"}
+        return post(app, path, "application/x-amz-json-1.1", body, **target)
+    return post(app, path, kind, body)
 
 
 @pytest.mark.parametrize("name", BODIES)

@@ -11,23 +11,15 @@ import json
 import time
 import tracemalloc
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import msgspec
 import pytest
 from flask import Flask
 
-from face_comparison.collections.service import CollectionService
-from face_comparison.collections.stores import open_store
-from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
-from face_comparison.server.wsgi_call import call_application
 from face_comparison.serving.admission import Admission
-from face_comparison.serving.collection_upkeep import CollectionUpkeep
-from face_comparison.serving.readiness import Readiness
-from face_comparison.settings import Settings
 from face_comparison.web import environ as keys
-from face_comparison.web.app import create_app
-from support.analyzer import FakeAnalyzer, image
+from support.analyzer import image
+from support.wsgi import collections_app, post
 
 SIZE = 4 * 2**20
 SPARE = SIZE // 4
@@ -77,34 +69,12 @@ BODIES: dict[str, tuple[int, str, str, Callable[[], bytes]]] = {
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    analyzer, readiness = FakeAnalyzer(), Readiness()
-    store = open_store(f"sqlite:{tmp_path_factory.mktemp('store')}", max_faces=1000)
-    upkeep = CollectionUpkeep(CollectionService(store, lambda: analyzer.model))
-    settings = Settings(collections="sqlite:/srv/faces")
-    app = create_app(settings, analyzer, Fetcher(FetchPolicy()), Admission(2, 8), readiness, upkeep)
-    readiness.ready()
-    call(app, "/prod/face_comparison/collections", JSON, b'{"CollectionId":"staff"}', keys.ClientConnection())
-    yield app
-    upkeep.service.close()
+    with collections_app(tmp_path_factory.mktemp("store"), Admission(2, 8), 1000) as created:
+        yield created
 
 
 def call(app: Flask, path: str, kind: str, body: bytes, client: keys.ClientConnection) -> int:
-    environ: dict[str, Any] = {
-        "REQUEST_METHOD": "POST",
-        "SCRIPT_NAME": "",
-        "PATH_INFO": path,
-        "QUERY_STRING": "",
-        "SERVER_NAME": "x",
-        "SERVER_PORT": "80",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "REMOTE_ADDR": "127.0.0.1",
-        "CONTENT_LENGTH": str(len(body)),
-        "CONTENT_TYPE": kind,
-        "wsgi.url_scheme": "http",
-        "wsgi.input": keys.Body(bytearray(body)),
-        keys.CLIENT: client,
-    }
-    return call_application(app, environ).status
+    return post(app, path, kind, body, **{keys.CLIENT: client}).status
 
 
 def is_freed_after(request: Callable[[], int], status: int) -> bool:

@@ -6,7 +6,6 @@ connections at the same time, a probe that connects meanwhile would wait for all
 
 from __future__ import annotations
 
-import heapq
 import random
 import selectors
 import time
@@ -63,6 +62,7 @@ class FairSelector(selectors.DefaultSelector):
         def registered(event: tuple[selectors.SelectorKey, int]) -> int:
             return self._registered[event[0].fd]
 
-        ready = heapq.nsmallest(_OLDEST, ready, registered) + heapq.nlargest(len(ready) - _OLDEST, ready, registered)
-        rest = random.sample(ready[_OLDEST + _NEWEST :], EVENTS_PER_TURN - _OLDEST - _NEWEST)
-        return ready[: _OLDEST + _NEWEST] + rest
+        ordered = sorted(ready, key=registered)
+        newest_first = ordered[: -_NEWEST - 1 : -1]
+        others = random.sample(ordered[_OLDEST:-_NEWEST], EVENTS_PER_TURN - _OLDEST - _NEWEST)
+        return ordered[:_OLDEST] + newest_first + others

@@ -84,7 +84,7 @@ def deployment(uid: str) -> Object:
     labels = {"app.kubernetes.io/instance": "faces", **MANAGED}
     pod = {
         "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True},
+        "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "initContainers": [container(name="model")],
         "containers": [container()],
         "volumes": [{"name": "tmp", "emptyDir": {}}, {"name": "auth", "secret": {"secretName": "keys"}}],
@@ -114,7 +114,7 @@ def test_restricted_volumes_are_admitted(account: Account, deployment: Object) -
     deployment["spec"]["template"]["spec"]["volumes"] = [
         {"name": "authorities", "configMap": {"name": "authorities"}},
         {"name": "model", "persistentVolumeClaim": {"claimName": "models"}},
-        {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token", "audience": "sts"}}]}},
+        {"name": "merged", "projected": {"sources": [{"configMap": {"name": "authorities"}}]}},
     ]
     assert "created" in account.create(deployment)
 
@@ -161,6 +161,37 @@ DANGEROUS: dict[str, Change] = {
     "an init container that is not confined": lambda pod: pod["initContainers"][0].pop("securityContext"),
     "a capability": lambda pod: pod["containers"][0]["securityContext"]["capabilities"].update(add=["NET_RAW"]),
     "a token": lambda pod: pod.update(automountServiceAccountToken=True),
+    "a projected token": lambda pod: pod["volumes"].append(
+        {
+            "name": "token",
+            "projected": {"sources": [{"configMap": {"name": "c"}}, {"serviceAccountToken": {"path": "t"}}]},
+        }
+    ),
+    "a projected token for others": lambda pod: pod["volumes"].append(
+        {"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "t", "audience": "vault"}}]}}
+    ),
+    "no filter of system calls": lambda pod: pod["securityContext"].update(seccompProfile={"type": "Unconfined"}),
+    "no word about system calls": lambda pod: pod["securityContext"].pop("seccompProfile"),
+    "a container without filter of system calls": lambda pod: pod["containers"][0]["securityContext"].update(
+        seccompProfile={"type": "Unconfined"}
+    ),
+    "no AppArmor": lambda pod: pod["securityContext"].update(appArmorProfile={"type": "Unconfined"}),
+    "an init container without AppArmor": lambda pod: pod["initContainers"][0]["securityContext"].update(
+        appArmorProfile={"type": "Unconfined"}
+    ),
+    "another SELinux type": lambda pod: pod["securityContext"].update(seLinuxOptions={"type": "spc_t"}),
+    "another SELinux user": lambda pod: pod["containers"][0]["securityContext"].update(
+        seLinuxOptions={"user": "system_u"}
+    ),
+    "kernel parameters": lambda pod: pod["securityContext"].update(
+        sysctls=[{"name": "net.ipv4.ip_local_port_range", "value": "1 65535"}]
+    ),
+    "a probe of something else": lambda pod: pod["containers"][0].update(
+        livenessProbe={"httpGet": {"host": "169.254.169.254", "port": 80}}
+    ),
+    "a hook that calls something else": lambda pod: pod["containers"][0].update(
+        lifecycle={"preStop": {"httpGet": {"host": "10.0.0.1", "port": 80}}}
+    ),
     "a token by default": lambda pod: pod.pop("automountServiceAccountToken"),
 }
 
@@ -169,6 +200,12 @@ DANGEROUS: dict[str, Change] = {
 def test_privileged_pods_are_rejected(account: Account, deployment: Object, change: Change) -> None:
     change(pod(deployment))
     assert "of the operator" in account.create(deployment)
+
+
+def test_annotation_against_apparmor_is_rejected(account: Account, deployment: Object) -> None:
+    name = "container.apparmor.security.beta.kubernetes.io/service"
+    deployment["spec"]["template"]["metadata"]["annotations"] = {name: "unconfined"}
+    assert "keep the confinement" in account.create(deployment)
 
 
 FURTHER = [

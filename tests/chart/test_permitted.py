@@ -19,7 +19,7 @@ from devtools.k8s.api import Api, Faces, until
 from devtools.k8s.controlplane import ControlPlane, KubectlFailed
 from devtools.k8s.operating import Operator
 from devtools.k8s.rights import kubeconfig
-from face_comparison_operator.api_resources import DEPLOYMENT, INGRESS
+from face_comparison_operator.api_resources import AUTOSCALER, DEPLOYMENT, INGRESS
 from face_comparison_operator.resource import parse
 
 pytestmark = pytest.mark.cluster
@@ -65,6 +65,14 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "program": (
         with_host("program", volumes=[{"name": "x", "mountPath": "/opt/face-comparison", "emptyDir": {}}]),
+        "allowed.images={*}",
+    ),
+    "hosts-file": (
+        with_host("hosts-file", volumes=[{"name": "x", "mountPath": "/etc/hosts", "configMap": {"name": "theirs"}}]),
+        "allowed.images={*}",
+    ),
+    "home": (
+        with_host("home", volumes=[{"name": "x", "mountPath": "/tmp/", "configMap": {"name": "theirs"}}]),
         "allowed.images={*}",
     ),
     "authorities": (with_host("authorities", caBundle={"configMapName": "theirs-ca"}), "allowed.configMaps={theirs*}"),
@@ -118,6 +126,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "child-label": (
         with_host("child-label", childMetadata={"labels": {"azure.workload.identity/use": "true"}}),
         "allowed.labels={azure.workload.identity/*}",
+    ),
+    "monitor-label": (
+        with_host("monitor-label", monitoring={"labels": {"argocd.argoproj.io/instance": "theirs"}}),
+        "allowed.labels={argocd.argoproj.io/*}",
     ),
     "endpoint": (
         with_host("endpoint", env=[{"name": "AWS_ENDPOINT_URL", "value": "http://192.0.2.1"}]),
@@ -221,6 +233,26 @@ def test_service_rejects_what_is_not_permitted(
     ingress = faces.child(INGRESS, "ingress-annotation")
     assert ingress is not None
     assert ingress["metadata"]["annotations"].items() >= SNIPPET.items()
+
+
+def test_names_give_no_access_to_objects_of_others(
+    plane: ControlPlane, faces: Faces, account: Path, tmp_path: Path
+) -> None:
+    """A resource called like a ServiceAccount, a Service, or a Deployment does not use it."""
+    here = f"--namespace={faces.namespace}"
+    plane.kubectl("create", "serviceaccount", "builder", here)
+    plane.kubectl("create", "service", "clusterip", "payroll", "--tcp=80", here)
+    plane.kubectl("create", "deployment", "shop", "--image=shop", "--replicas=0", here)
+    names = ("builder", "payroll", "shop")
+    with Operator(account, tmp_path / "logs", f"--namespaces={faces.namespace}", *options(*CLOSED)):
+        for name in names:
+            body = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "metadata": {"name": name}}
+            assert "created" in as_user(plane, faces.namespace, body | {"spec": with_host(name, autoscaling={})})
+        for name in names:
+            faces.wait_for(name, "NameConflict")
+        assert faces.child(DEPLOYMENT, "builder") is None
+        assert faces.child(INGRESS, "payroll") is None
+        assert faces.child(AUTOSCALER, "shop") is None
 
 
 def test_revoked_permission_stops_changes(faces: Faces, account: Path, tmp_path: Path) -> None:

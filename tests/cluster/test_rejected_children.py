@@ -52,7 +52,6 @@ def test_name_conflict_is_reported(faces: Faces, kind: ApiResource) -> None:
     foreign = {"metadata": {"name": "faces", "namespace": faces.namespace}, "spec": specs[kind.name]}
     before = faces.api.create(kind, foreign)
     faces.create("faces", accelerator=CPU)
-    faces.publish("faces")
     ready = faces.wait_for("faces", "NameConflict")
     assert f"{kind.name} faces" in ready["message"]
     after = faces.child(kind, "faces")
@@ -60,6 +59,7 @@ def test_name_conflict_is_reported(faces: Faces, kind: ApiResource) -> None:
     assert after["metadata"].get("ownerReferences") is None
     assert (after["spec"], after["metadata"].get("labels")) == (before["spec"], before["metadata"].get("labels"))
     faces.api.delete(kind, faces.namespace, "faces")
+    faces.publish("faces")
     faces.wait_for("faces", "Deployed")
 
 

@@ -96,6 +96,31 @@ def foreign_objects_are_not_changed(world: World) -> None:
     world.eventually(lambda: has(world, DEPLOYMENT, "metadata", "ownerReferences"), "the Deployment is its own")
 
 
+def children_do_not_refer_to_foreign_objects(world: World) -> None:
+    """Pods would run as somebody else's ServiceAccount, and a route would publish somebody else's Service."""
+    world.add(SERVICE_ACCOUNT, {})
+    world.add(SERVICE, {"spec": {"ports": [{"name": "http", "port": 80}]}})
+    world.create(accelerator=CPU, autoscaling={})
+    becomes(world, "NameConflict")
+    assert world.child(DISRUPTION_BUDGET), "what refers to neither is created"
+    assert not [kind.name for kind in (DEPLOYMENT, INGRESS, AUTOSCALER) if world.child(kind)]
+    for kind in (SERVICE_ACCOUNT, SERVICE):
+        world.delete(kind)
+    for kind in (DEPLOYMENT, INGRESS, AUTOSCALER):
+        world.eventually(lambda kind=kind: world.child(kind), f"the {kind.name} is there")  # type: ignore[misc]
+
+
+def foreign_deployment_is_not_scaled(world: World) -> None:
+    body = next(body for kind, body in _FOREIGN if kind == DEPLOYMENT)
+    world.add(DEPLOYMENT, body)
+    world.create(accelerator=CPU, autoscaling={})
+    becomes(world, "NameConflict")
+    assert world.child(INGRESS), "what does not refer to it is created"
+    assert not world.child(AUTOSCALER)
+    world.delete(DEPLOYMENT)
+    world.eventually(lambda: world.child(AUTOSCALER), "it is scaled once it is its own")
+
+
 def labels_alone_are_not_adopted(world: World) -> None:
     labels = {"app.kubernetes.io/managed-by": "face-comparison-operator", "app.kubernetes.io/instance": "faces"}
     world.add(SERVICE, {"metadata": {"labels": labels}, "spec": {"ports": [{"port": 9}]}})
@@ -351,6 +376,8 @@ RULES: list[Callable[[World], None]] = [
     *DRIFT_RULES,
     orphans_are_adopted,
     foreign_objects_are_not_changed,
+    children_do_not_refer_to_foreign_objects,
+    foreign_deployment_is_not_scaled,
     labels_alone_are_not_adopted,
     contest_with_another_program_is_reported,
     repeated_deletion_is_reported,

@@ -31,6 +31,22 @@ def obstacle(resource: FaceComparison, kind: ApiResource, live: Object) -> Refus
     return Refusal(kind.name, reasons.CHILD_TERMINATING, message)
 
 
+def misdirected(
+    resource: FaceComparison, kind: ApiResource, referent: ApiResource, result: Refusal | BaseException | None
+) -> Refusal:
+    """Returns a refusal for a child that would refer to somebody else's object.
+
+    Args:
+        resource: The resource.
+        kind: The child's kind.
+        referent: Kind of the child that it refers to by name.
+        result: The result of applying that one.
+    """
+    reason = result.reason if isinstance(result, Refusal) else reasons.APPLY_FAILED
+    message = f"the {kind.name} {resource.child} is not changed before the {referent.name} is its own"
+    return Refusal(kind.name, reason, message)
+
+
 def unfinished_prune(resource: FaceComparison, kind: ApiResource, live: Object) -> Refusal:
     """Returns a refusal for a child that is no longer desired, but whose deletion something delays."""
     message = f"the {kind.name} {resource.child}, which is no longer desired, is still being deleted{_waits(live)}"

@@ -27,7 +27,7 @@ from face_comparison_operator.child_applier import ChildApplier
 from face_comparison_operator.child_client import ChildClient
 from face_comparison_operator.child_drift import find_drift
 from face_comparison_operator.child_history import ChildHistory
-from face_comparison_operator.child_refusals import unfinished_prune
+from face_comparison_operator.child_refusals import misdirected, unfinished_prune
 from face_comparison_operator.diff import with_desired_digest
 from face_comparison_operator.errors import ApiNotInstalled
 from face_comparison_operator.objects import desired
@@ -45,6 +45,16 @@ MANAGED_BY_AUTOSCALER = "already managed by the hpa"
 # Time that the deletion of a child that is no longer desired may take before it is reported: others may have to clean
 # up first, as KEDA does.
 PRUNE_GRACE = timedelta(seconds=10)
+# Children that refer to another child by name. The same name may belong to somebody else's object: pods must not run
+# with another ServiceAccount, routes must not publish another Service, and autoscalers must not scale another
+# Deployment.
+REFERENTS = {
+    DEPLOYMENT: SERVICE_ACCOUNT,
+    INGRESS: SERVICE,
+    HTTP_ROUTE: SERVICE,
+    AUTOSCALER: DEPLOYMENT,
+    SCALED_OBJECT: DEPLOYMENT,
+}
 # The finalizer of what is deleted after its own children (`kubectl delete --cascade=foreground`).
 FOREGROUND = "foregroundDeletion"
 
@@ -121,9 +131,7 @@ class Children:
         if resource.spec.paused:
             return self._pending_changes(resource, key, history, bodies)
         began = self._clock()
-        results = await asyncio.gather(
-            *(self._applier.apply(resource, key, history, body) for body in bodies), return_exceptions=True
-        )
+        results = await self._apply_in_order(resource, key, history, bodies)
         if history.changed_at >= began:
             history.seconds = self._clock() - began
         for result in results:
@@ -133,6 +141,24 @@ class Children:
         unwanted = set(CHILDREN) - {kind_of(body) for body in bodies}
         unwanted -= self._children_to_retain(resource, key, refusals, gateways)
         return [*refusals, *await self._prune(resource, key, history, unwanted)]
+
+    async def _apply_in_order(
+        self, resource: FaceComparison, key: Key, history: ChildHistory, bodies: Sequence[Object]
+    ) -> list[Refusal | BaseException | None]:
+        """Applies each child after the one it refers to, and only if that one is the resource's own."""
+        results: dict[ApiResource, Refusal | BaseException | None] = {}
+        waiting = {kind_of(body): body for body in bodies}
+        while waiting:
+            ready = {kind: body for kind, body in waiting.items() if REFERENTS.get(kind) not in waiting}
+            waiting = {kind: body for kind, body in waiting.items() if kind not in ready}
+            for kind in list(ready):
+                referent = REFERENTS.get(kind)
+                if referent in results and not self.owned(resource, key, referent):
+                    results[kind] = misdirected(resource, kind, referent, results[referent])
+                    del ready[kind]
+            applied = (self._applier.apply(resource, key, history, body) for body in ready.values())
+            results.update(zip(ready, await asyncio.gather(*applied, return_exceptions=True), strict=True))
+        return list(results.values())
 
     def _with_room(self, resource: FaceComparison, key: Key, body: Object) -> Object:
         if kind_of(body) != DEPLOYMENT or resource.spec.strategy is not None:

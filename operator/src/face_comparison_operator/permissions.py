@@ -37,6 +37,12 @@ ServiceAccount is sent).
 PROGRAM_FOLDERS = ("bin", "dev", "home", "lib", "lib64", "opt", "proc", "root", "sbin", "sys", "usr")
 """Folders of the container image in which a mount would replace the program, its libraries, or its configuration."""
 
+HOME = ["tmp"]
+"""The program's home directory, where libraries look for their configuration."""
+
+OPEN_CONFIGURATION = (("face-comparison",), ("localtime",), ("ssl", "certs"), ("timezone",))
+"""Places in /etc where a mount cannot make the program load code (openssl.cnf) or redirect its connections (hosts)."""
+
 
 def violations(resource: FaceComparison, settings: Settings) -> list[str]:
     """Returns what the resource requests but the options do not permit, with one message per field and value."""
@@ -80,8 +86,13 @@ def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
         for name in names:
             if name and not _matches(name, allowed):
                 yield _message(field, name, f"allowed-{option}")
-    for field, labels in (("podLabels", spec.pod_labels), ("childMetadata.labels", spec.child_metadata.labels)):
-        for key in labels:
+    labels = (
+        ("podLabels", spec.pod_labels),
+        ("childMetadata.labels", spec.child_metadata.labels),
+        ("monitoring.labels", spec.monitoring.labels),
+    )
+    for field, keys in labels:
+        for key in keys:
             if not _matches_label(key, settings.allowed_labels):
                 yield _message(field, key, "allowed-labels")
     yield from _route_violations(resource, settings)
@@ -113,7 +124,7 @@ def _volume_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
         claims.append((volume.persistent_volume_claim or {}).get("claimName"))
         field = f"volumes[{volume.name}]"
         if _replaces_program(volume.mount_path):  # equivalent to another container image
-            yield f"{field}.mountPath", [volume.mount_path], settings.allowed_images, "images"
+            yield f"{field}.mountPath", [volume.mount_path], _all_or_none(settings.allowed_images), "images"
         if volume.secret is not None:
             yield f"{field}.secret", [volume.secret.get("secretName", "?")], settings.allowed_secrets, "secrets"
         if volume.config_map is not None:
@@ -155,9 +166,15 @@ def _dns_rules(spec: Spec, settings: Settings) -> Iterator[_Rule]:
 
 def _replaces_program(mount_path: str) -> bool:
     parts = [part for part in normpath(f"/{mount_path}").split("/") if part]
-    if not parts or parts == ["etc"] or parts[0] in PROGRAM_FOLDERS:
+    if not parts or parts == HOME or parts[0] in PROGRAM_FOLDERS or any(part.startswith(".") for part in parts):
         return True
-    return (parts[0] == "etc" and parts[1].startswith("ld.so")) or any(part.startswith(".") for part in parts)
+    below = tuple(parts[1:])
+    return parts[0] == "etc" and not any(below[: len(place)] == place for place in OPEN_CONFIGURATION)
+
+
+def _all_or_none(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Returns only the pattern that permits everything: others describe names of another kind."""
+    return tuple(pattern for pattern in patterns if pattern == "*")
 
 
 def _route_violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:

@@ -70,6 +70,16 @@ CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
             "/etc/ld.so.preload",
             "/.aws",
             "/home/a",
+            "/tmp/",
+            "/x/../tmp",
+            "/etc/hosts",
+            "/etc/resolv.conf",
+            "/etc/nsswitch.conf",
+            "/etc/ssl",
+            "/etc/ssl/openssl.cnf",
+            "/etc/ssl/certs/../openssl.cnf",
+            "/etc/face-comparison/../python3",
+            "/etc/OpenCL/vendors",
         )
     ),
     ({"priorityClassName": "system-node-critical"}, "allowed_priority_classes", "system-*", "faces", "node-critical"),
@@ -128,6 +138,13 @@ CLOSED: list[tuple[dict[str, Any], str, str, str, str]] = [
             "accelerator.resourceName",
         )
         for kind in ("gpu", "auto")
+    ),
+    (
+        {"monitoring": {"labels": {"argocd.argoproj.io/instance": "other"}}},
+        "allowed_labels",
+        "argocd.argoproj.io/*",
+        "team",
+        "monitoring.labels: 'argocd.argoproj.io/instance'",
     ),
     ({"podLabels": {"sidecar.istio.io/inject": "true"}}, "allowed_labels", "sidecar.istio.io/*", "team,?*", "inject"),
     (
@@ -197,10 +214,27 @@ def test_fields_of_the_pod_itself_are_permitted() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/models", "/data/x", "/etc/face-comparison", "/etc/ssl/certs", "/mnt/opt", "/optional"]
+    "path",
+    [
+        "/models",
+        "/data/x",
+        "/etc/face-comparison",
+        "/etc/ssl/certs",
+        "/etc/ssl/certs/ca.crt",
+        "/etc/localtime",
+        "/mnt/opt",
+        "/optional",
+        "/tmp/scratch",
+    ],
 )
 def test_volumes_beside_the_program_are_permitted(path: str) -> None:
     assert violations(resource(volumes=[{**VOLUME, "mountPath": path, "emptyDir": {}}]), Settings()) == []
+
+
+@pytest.mark.parametrize("pattern", ["*/vision/*", "/usr/*", "?*"])
+def test_pattern_for_images_permits_no_mount_over_the_program(pattern: str) -> None:
+    spec = {"volumes": [{**VOLUME, "mountPath": "/usr/vision/lib", "emptyDir": {}}]}
+    assert violations(resource(**spec), Settings(allowed_images=(pattern,)))
 
 
 def test_a_service_on_cpus_needs_no_device() -> None:

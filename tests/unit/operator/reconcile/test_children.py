@@ -11,11 +11,13 @@ from face_comparison_operator.api_resources import (
     DEPLOYMENT,
     DISRUPTION_BUDGET,
     EVENT,
+    HTTP_ROUTE,
     INGRESS,
     NETWORK_POLICY,
     POD,
     SCALED_OBJECT,
     SERVICE,
+    SERVICE_ACCOUNT,
     ApiResource,
 )
 from face_comparison_operator.children import PRUNE_GRACE
@@ -45,6 +47,37 @@ def test_failed_apply_is_requeued(world: MemoryWorld, reason: str, delay: float)
         world.edit(DISRUPTION_BUDGET, {"metadata": {"finalizers": ["example.com/slow"]}})
         world.delete(DISRUPTION_BUDGET)
     assert world.reconcile().requeue_after == pytest.approx(delay, abs=1.1)
+
+
+GATEWAY = {"host": "faces.example.com", "gateway": {"parentRefs": [{"name": "public"}]}}
+
+
+@pytest.mark.parametrize(
+    ("referent", "kind", "spec"),
+    [
+        (SERVICE_ACCOUNT, DEPLOYMENT, {}),
+        (SERVICE, INGRESS, {}),
+        (SERVICE, HTTP_ROUTE, {"route": GATEWAY}),
+        (DEPLOYMENT, AUTOSCALER, {"autoscaling": {}}),
+        (DEPLOYMENT, SCALED_OBJECT, {"autoscaling": {"metric": "InFlight"}}),
+    ],
+    ids=lambda each: getattr(each, "name", ""),
+)
+@pytest.mark.parametrize("hidden", [False, True])
+def test_child_does_not_refer_to_foreign_object(
+    world: MemoryWorld, referent: ApiResource, kind: ApiResource, spec: Object, hidden: bool
+) -> None:
+    """The API server checks quotas before names: one that is used up hides that the name is taken."""
+    world.cluster.missing.clear()
+    if hidden:
+        world.cluster.forbidden["create", referent.plural] = "exceeded quota"
+    else:
+        world.add(referent, {"spec": {"replicas": 0, "template": {"metadata": {"labels": {}}, "spec": {}}}})
+    world.create(accelerator=CPU, **spec)
+    becomes(world, "ApplyFailed" if hidden else "NameConflict")
+    assert world.child(kind) is None
+    message = world.condition("SpecAccepted")["message"]
+    assert f"the {kind.name} faces is not changed before the {referent.name} is its own" in message
 
 
 def test_stuck_prune_is_reported_without_another_event(world: MemoryWorld) -> None:

@@ -1,6 +1,7 @@
 """Files and bodies of kinds that nobody sends by mistake, on the real models: each is answered, quickly and in bounds.
 
-They guard against a regression: when they were written, nothing of them did harm.
+They guard against a regression: when they were written, nothing of them did harm, but for images of many sets of codes,
+which took 370 MB, and an AVIF of many frames, which took 7 s.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from support import lossless_webp
 from support.hostile import MIB, head, measured, probe
 from support.served import Served, read_reply
 
@@ -78,6 +80,16 @@ def bmp(width: int, height: int) -> bytes:
     return b"BM" + struct.pack("<IHHI", 54, 0, 0, 54) + size
 
 
+def avif_of_frames(side: int, count: int) -> bytes:
+    data = encoded(Image.new("RGB", (side, side), (90, 90, 90)), "AVIF", speed=10)
+    at = data.index(b"mdat") + 4
+    frame = data.rindex(b"\x32")
+    coded = data[at:frame] + data[frame:] * count
+    length = data.index(struct.pack(">I", len(data) - at), data.index(b"iloc"))
+    start = data[:length] + struct.pack(">I", len(coded)) + data[length + 4 : at - 8]
+    return start + struct.pack(">I", len(coded) + 8) + b"mdat" + coded
+
+
 HEIC = b"\0\0\0\x18ftypheic\0\0\0\0mif1heic"
 EXIF_LOOP = b"Exif\0\0II*\0" + struct.pack("<IHHHIII", 8, 1, 0x8769, 4, 1, 8, 8)
 EXIF_ENTRIES = b"Exif\0\0MM\0*" + struct.pack(">IH", 8, 4000) + struct.pack(">HHII", 0x112, 3, 1, 0xFFFF0000) * 4000
@@ -97,6 +109,9 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "JPEG that claims 4,096": lambda: claiming(4096),
     "JPEG of 12 components": lambda: encoded(PLAIN, "JPEG").replace(b"\xff\xc0\0\x11", b"\xff\xc0\0\x29", 1),
     "animated WebP": lambda: encoded(PLAIN, "WEBP", save_all=True, append_images=[noise(64)] * 50, lossless=True),
+    "WebP of 65,536 sets of codes": lambda: lossless_webp.many_codes(1024, 1024),
+    "transparency of 65,536 sets of codes": lambda: lossless_webp.many_codes_of_alpha(1024, 1024),
+    "AVIF of 58 frames": lambda: avif_of_frames(4096, 58),
     "animated PNG": lambda: animated_png(5000),
     "PNG in bytes": lambda: png_in_pieces(64),
     "interlaced PNG": lambda: interlaced(2000),

@@ -16,6 +16,7 @@ from PIL import Image
 
 from devtools.photos import damage, kinds
 from face_comparison.image.decode_cost import estimate_decode_bytes
+from support import lossless_webp
 
 WIDTH, HEIGHT = 1600, 1200
 MIB = 1 << 20
@@ -66,6 +67,7 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "lossy WebP": lambda: kinds.encode(scene(), "WEBP", method=0),
     "lossy WebP with alpha": lambda: kinds.encode(with_alpha(), "WEBP", method=0),
     "lossless WebP": lambda: kinds.encode(scene(), "WEBP", lossless=True, method=0, quality=0),
+    "lossless WebP of many codes": lambda: lossless_webp.many_codes(WIDTH, HEIGHT),
     "AVIF": lambda: kinds.encode(scene(), "AVIF", speed=10),
     "HEIC": heic,
 }

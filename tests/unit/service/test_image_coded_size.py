@@ -15,7 +15,7 @@ from devtools.photos import kinds
 from face_comparison import image
 from face_comparison.errors import CorruptImage
 from face_comparison.image import avif
-from face_comparison.image.av1 import largest_frame
+from face_comparison.image.av1 import count_frames, largest_frame
 from face_comparison.image.decode_cost import estimate_decode_bytes
 from face_comparison.image.isobmff_items import coded_items
 
@@ -58,6 +58,29 @@ def with_item_data(data: bytes, index: int, coded: bytes) -> bytes:
     assert data[at : at + 6] == bytes((0, 0, 0, 0, 0x44, 0))  # four bytes each of offset and length
     entry = at + 8 + 14 * index + 6
     return data[:entry] + struct.pack(">II", len(data), len(coded)) + data[entry + 8 :] + coded
+
+
+def with_frames(data: bytes, count: int) -> bytes:
+    """The file with its frame repeated."""
+    coded = next(coded_items(data, b"av01"))
+    at = coded.rindex(b"\x32")  # a frame with its size
+    return with_item_data(data, 0, coded[:at] + coded[at:] * count)
+
+
+def test_many_frames_are_not_decoded() -> None:
+    """A decoder decodes them all, and shows the last one."""
+    data = with_frames(kinds.encode(FLAT, "AVIF"), 50)
+    assert count_frames(next(coded_items(data, b"av01"))) == 50
+    with mock.patch.object(cv2, "imdecode") as decoder, pytest.raises(CorruptImage, match="more frames"):
+        image.decode(data, image.read_header(data))
+    decoder.assert_not_called()
+
+
+@pytest.mark.parametrize("count", [1, 2, 4])
+def test_layers_are_decoded(count: int) -> None:
+    data = with_frames(kinds.encode(FLAT, "AVIF"), count)
+    assert image.decode(data, image.read_header(data)).shape == (700, 1000, 3)
+    assert avif.bytes_per_pixel(data) == 22
 
 
 def test_cost_follows_coded_size() -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from unittest import mock
 
 import numpy as np
 import pytest
+import simplejpeg
 from PIL import Image
 
 from devtools.photos import damage, kinds
@@ -49,6 +51,13 @@ def test_zeros_after_progressive_scans_are_ignored(name: str, stray: bytes) -> N
     strayed = damage.stray_bytes(data, stray)
     assert len(strayed) > len(data) + 8 * len(stray)
     np.testing.assert_array_equal(decoded(strayed), decoded(data))
+
+
+def test_progressive_scans_are_decoded_three_times_at_most() -> None:
+    data = damage.stray_bytes(JPEGS["jpeg progressive"], b"stray bytes", rb"\xff[\xc4\xda]")
+    with mock.patch.object(simplejpeg, "decode_jpeg", wraps=simplejpeg.decode_jpeg) as decoder:
+        np.testing.assert_array_equal(decoded(data), decoded(JPEGS["jpeg progressive"]))
+    assert decoder.call_count <= 3 + 1, "and once without stray bytes"
 
 
 @pytest.mark.parametrize("stray", STRAYS.values(), ids=STRAYS)

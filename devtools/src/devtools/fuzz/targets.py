@@ -19,7 +19,7 @@ from PIL import Image
 from devtools.photos import kinds
 from face_comparison import image
 from face_comparison.fetching import response_body, urls
-from face_comparison.image.av1 import largest_frame
+from face_comparison.image.av1 import count_frames, largest_frame
 from face_comparison.image.decode_cost import estimate_decode_bytes
 from face_comparison.image.isobmff_items import coded_items
 from face_comparison.rekognition.faults import RekognitionFault
@@ -131,6 +131,7 @@ def _search(content_type: str) -> Callable[[bytes], object]:
 def _coded(data: bytes) -> None:
     for item in coded_items(data, b"av01"):
         largest_frame(item)
+        count_frames(item)
 
 
 _LINE = json.dumps({"face_hash": [0.5] * 768, "FaceModelVersion": "v", "UserId": "anna"}).encode()

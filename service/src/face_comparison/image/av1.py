@@ -6,9 +6,11 @@ A decoder allocates memory for that size, whatever size the file claims: 800 byt
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from face_comparison.errors import CorruptImage
 
-_SEQUENCE_HEADER = 1
+_SEQUENCE_HEADER, _FRAME_HEADER, _FRAME = 1, 3, 6
 _MAX_UNITS = 64
 """Maximum number of OBUs (open bitstream units) in a coded image; encoders write three or four."""
 
@@ -19,16 +21,33 @@ def largest_frame(data: bytes) -> tuple[int, int]:
     Raises:
         CorruptImage: The data consists of more units than a still image does.
     """
-    found, at = (0, 0), 0
+    found = (0, 0)
+    for kind, at, size in _units(data):
+        if kind == _SEQUENCE_HEADER:
+            width, height = _frame_size(data[at : at + min(size, 1024)])
+            found = max(found[0], width), max(found[1], height)
+    return found
+
+
+def count_frames(data: bytes) -> int:
+    """Returns the number of frames, shown or not. A still image has one, or one per layer; a decoder decodes all.
+
+    Raises:
+        CorruptImage: The data consists of more units than a still image does.
+    """
+    return sum(kind in (_FRAME_HEADER, _FRAME) for kind, _, _ in _units(data))
+
+
+def _units(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yields the type of each unit, and the offset and size of its content."""
+    at = 0
     for _ in range(_MAX_UNITS):
         if at >= len(data):
-            return found
+            return
         head = data[at]
         at += 2 if head & 4 else 1
         size, at = _leb128(data, at) if head & 2 else (len(data) - at, at)
-        if head >> 3 & 15 == _SEQUENCE_HEADER:
-            width, height = _frame_size(data[at : at + min(size, 1024)])
-            found = max(found[0], width), max(found[1], height)
+        yield head >> 3 & 15, at, size
         at += size
     raise CorruptImage(f"the AVIF's image consists of more than {_MAX_UNITS} units")
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from face_comparison.errors import CorruptImage
 from face_comparison.image.alpha import on_white
-from face_comparison.image.av1 import largest_frame
+from face_comparison.image.av1 import count_frames, largest_frame
 from face_comparison.image.isobmff import boxes, brands, first_box, primary_image
 from face_comparison.image.isobmff_items import coded_items
 
@@ -24,7 +24,7 @@ _DESCRIBES, _NOTHING = b"cdsc", b"free"
 _BYTES_PER_PIXEL = 22
 _MAX_EXCESS, _UNCLAIMED_PIXELS = 4, 256 * 256
 """Limits on coded pixels: this multiple of the claimed pixels, plus a fixed number. There may be more coded pixels than
-claimed ones because tiles extend past the edges and transparency is a separate image."""
+claimed ones because tiles extend past the edges, transparency is a separate image, and an image may have layers."""
 
 
 def matches(start: bytes) -> bool:
@@ -49,10 +49,13 @@ def bytes_per_pixel(data: bytes) -> float:
     """
     image = primary_image(data)
     claimed = image.width * image.height
-    frames = [largest_frame(item) for item in coded_items(data, b"av01")]
-    coded = sum(width * height for width, height in frames)
-    if coded > _MAX_EXCESS * claimed + _UNCLAIMED_PIXELS:
-        raise CorruptImage("the AVIF's coded image is larger than the file says")
+    coded = decoded = 0
+    for item in coded_items(data, b"av01"):
+        width, height = largest_frame(item)
+        coded += width * height
+        decoded += width * height * max(1, count_frames(item))
+    if decoded > _MAX_EXCESS * claimed + _UNCLAIMED_PIXELS:
+        raise CorruptImage("the AVIF's coded image is larger than the file says, or has more frames than a still image")
     return _BYTES_PER_PIXEL * max(1.0, coded / max(1, claimed))
 
 

@@ -110,7 +110,9 @@ def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint
         if not jpeg_restarts.STRAY.search(warning) and _ODD_PROGRESSION not in warning:
             raise CorruptImage(f"the JPEG is damaged: {warning}")
         if multiple_scans:
-            _require_whole_scans(stream, header + _body(data, body, shape, _MORE))
+            whole = _require_whole_scans(stream, header + _body(data, body, shape, _MORE))
+            if reduce == 1:
+                return whole
         elif interval:
             if len(header) > _LONGEST_HEADER:
                 raise CorruptImage("the JPEG has stray bytes, and more tables than it can be checked with")
@@ -215,8 +217,8 @@ def _require_all_scans(found: Sequence[Scan], shape: Frame) -> None:
         raise CorruptImage("the JPEG ends early: some of its scans are missing")
 
 
-def _require_whole_scans(stream: bytes, followed: bytes) -> None:
-    """Raises CorruptImage if a scan ends early.
+def _require_whole_scans(stream: bytes, followed: bytes) -> NDArray[np.uint8]:
+    """Returns the pixels, or raises CorruptImage if a scan ends early.
 
     Scans build on one another and cannot be decoded separately. But if a scan ends early, the decoded pixels depend on
     the bytes that follow its data; if it is complete, they do not.
@@ -229,6 +231,7 @@ def _require_whole_scans(stream: bytes, followed: bytes) -> None:
     _, other = _decode(followed, (0, 0), strict=False)
     if alone is None or other is None or not np.array_equal(alone, other):
         raise CorruptImage("the JPEG is damaged: the data of a scan ends early")
+    return alone
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from face_comparison.errors import CorruptImage
 from face_comparison.image.alpha import on_white
 from face_comparison.image.exif import orientation_of
+from face_comparison.image.vp8l import table_bytes
 
 
 def matches(start: bytes) -> bool:
@@ -28,6 +29,8 @@ _MAX_CHUNKS = 4096
 _LOSSY, _LOSSLESS, _ALPHA, _EXTENDED, _FRAME, _EXIF = b"VP8 ", b"VP8L", b"ALPH", b"VP8X", b"ANMF", b"EXIF"
 _ALPHA_FLAG = 0x10
 _KEY_FRAME = b"\x9d\x01\x2a"
+_BYTES_PER_PIXEL = 13
+_LOSSLESS_HEADER, _ALPHA_HEADER, _ALPHA_IS_LOSSLESS = 5, 1, 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,19 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
     """Returns width and height as stored, and the EXIF orientation."""
     layout = _layout(data)
     return layout.width, layout.height, layout.orientation
+
+
+def bytes_per_pixel(data: bytes) -> float:
+    """Returns the memory that decoding takes, in bytes per pixel; that of lossless data depends on its codes, too."""
+    layout = _layout(data)
+    size = _size(*layout.chunks[-1])
+    tables = 0
+    for kind, content in layout.chunks:
+        if kind == _LOSSLESS:
+            tables += table_bytes(content[_LOSSLESS_HEADER:], *size)
+        elif kind == _ALPHA and content[:1] and content[0] & 3 == _ALPHA_IS_LOSSLESS:
+            tables += table_bytes(content[_ALPHA_HEADER:], *size)
+    return _BYTES_PER_PIXEL + tables / (layout.width * layout.height)
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:

@@ -25,6 +25,7 @@ from face_comparison.api.limits import HASH_SIZE
 from face_comparison.errors import InvalidBundle
 from face_comparison.observability import logs
 from face_comparison.server import gunicorn_app
+from face_comparison.server.sizing import Sizing
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import ModelInfo
 from face_comparison.vision.types import Box, Face, ImageAnalysis, Quality
@@ -76,7 +77,7 @@ class ObedientAnalyzer:
         return ImageAnalysis(faces, 100, 100, {"decode": 0.0})
 
 
-def load(settings: Settings, threads: int) -> ObedientAnalyzer:
+def load(settings: Settings, sizing: Sizing) -> ObedientAnalyzer:
     sabotage = Path(os.environ["LIVE_SABOTAGE"])
     if sabotage.exists():
         raise InvalidBundle(sabotage.read_text())

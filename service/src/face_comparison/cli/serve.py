@@ -18,6 +18,7 @@ from face_comparison.settings import Settings
 
 if TYPE_CHECKING:
     from face_comparison.server.bootstrap import Loader
+    from face_comparison.server.sizing import Sizing
     from face_comparison.vision.analyzer import Analyzer
 
 TERMINATION_LOG = Path("/dev/termination-log")
@@ -70,13 +71,14 @@ def introduction(settings: Settings, address: str, port: int) -> list[str]:
 def _loader(bundles: Path) -> Loader:
     """Returns the function with which a worker loads the models. Its imports run only in workers, not in the master."""
 
-    def load(settings: Settings, threads: int) -> Analyzer:
+    def load(settings: Settings, sizing: Sizing) -> Analyzer:
         from face_comparison.models import loader  # noqa: PLC0415
         from face_comparison.observability import metrics  # noqa: PLC0415
 
         def observe(network: str, size: int) -> None:
             metrics.BATCH_SIZE.labels(network).observe(size)
 
-        return loader.load_analyzer(loader.open_configured_bundle(settings, bundles), settings, threads, observe)
+        bundle = loader.open_configured_bundle(settings, bundles)
+        return loader.load_analyzer(bundle, settings, sizing.slots, observe, max_copies=sizing.copies)
 
     return load

@@ -77,7 +77,7 @@ class Engine(Protocol):
         ...
 
 
-def load(name: str, device: str, threads: int, *, eager: bool = False) -> Engine:
+def load(name: str, device: str, threads: int, *, eager: bool = False, max_copies: int | None = None) -> Engine:
     """Returns the engine for a device.
 
     The device `auto` means CUDA if it works, otherwise the CPU. The engine `auto` means OpenVINO on a CPU, if it is
@@ -89,6 +89,7 @@ def load(name: str, device: str, threads: int, *, eager: bool = False) -> Engine
         threads: Concurrent runs on a CPU, each on one core.
         eager: Whether the first run of a bucket prepares it for all threads, which suits a service. Otherwise, it is
             prepared for another thread when it is needed.
+        max_copies: Maximum number of copies of each network that threads on a CPU share; None for as many as they need.
 
     Raises:
         AcceleratorUnavailable: CUDA does not work.
@@ -111,7 +112,7 @@ def load(name: str, device: str, threads: int, *, eager: bool = False) -> Engine
         try:
             from face_comparison.engines import openvino  # noqa: PLC0415
 
-            return openvino.cpu(threads, eager=eager)
+            return openvino.cpu(threads, eager=eager, max_copies=max_copies)
         except ImportError as error:
             if name == "openvino":
                 raise InvalidSettings("the engine openvino is not installed: install face-comparison[cpu]") from error

@@ -95,9 +95,10 @@ class OpenVinoEngine:
             raise InvalidBundle(f"{network.name} is not a network that OpenVINO can read") from error
 
 
-def cpu(threads: int, *, eager: bool = False) -> OpenVinoEngine:
-    """Returns the engine for the CPU, for this many threads; for `eager`, see `OpenVinoEngine`."""
-    return OpenVinoEngine(copies_for(threads, available_cpus()), eager=eager)
+def cpu(threads: int, *, eager: bool = False, max_copies: int | None = None) -> OpenVinoEngine:
+    """Returns the engine for the CPU, for this many threads; for the other arguments, see `engines.load`."""
+    copies = copies_for(threads, available_cpus())
+    return OpenVinoEngine(copies if max_copies is None else min(copies, max_copies), eager=eager)
 
 
 def copies_for(threads: int, cpus: int) -> int:

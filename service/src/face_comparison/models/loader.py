@@ -41,6 +41,7 @@ def load_analyzer(
     threads: int,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
+    max_copies: int | None = None,
 ) -> ImageAnalyzer:
     """Loads the bundle's networks with the configured device, engine, and precision.
 
@@ -50,6 +51,7 @@ def load_analyzer(
         threads: Images analyzed concurrently.
         on_batch: See `build_analyzer`.
         every_bucket: See `build_analyzer`. If set, as in a service, the networks are also tried on the built-in sample.
+        max_copies: See `build_analyzer`.
 
     Raises:
         InvalidBundle: A file is not a network.
@@ -66,6 +68,7 @@ def load_analyzer(
         max_side=settings.max_side,
         on_batch=on_batch,
         every_bucket=every_bucket,
+        max_copies=max_copies,
     )
     if every_bucket:
         analyzer.warm_up()

@@ -15,6 +15,7 @@ from face_comparison.fetching.fetcher import Fetcher, FetchPolicy
 from face_comparison.image.formats import ACCEPT
 from face_comparison.observability import metrics
 from face_comparison.server.collection_store import open_collections
+from face_comparison.server.sizing import Sizing
 from face_comparison.serving.admission import Admission
 from face_comparison.serving.readiness import LOADING, Readiness
 from face_comparison.settings import Settings
@@ -22,9 +23,8 @@ from face_comparison.vision.analyzer import Analyzer, ModelInfo
 from face_comparison.vision.types import ImageAnalysis
 from face_comparison.web.app import create_app, head_rejection
 
-Loader = Callable[[Settings, int], Analyzer]
-"""Loads the analyzer of a process, given the settings and the number of images to analyze concurrently. Its exceptions
-abort the startup."""
+Loader = Callable[[Settings, Sizing], Analyzer]
+"""Loads the analyzer of a worker process. Its exceptions abort the startup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,14 +64,16 @@ class Pending:
         return self._loaded().analyze(data, max_faces=max_faces, min_confidence=min_confidence)
 
 
-def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool], load: Loader) -> Process:
+def build(
+    settings: Settings, admission: Admission, *, peers: Callable[[], bool], load: Callable[[], Analyzer]
+) -> Process:
     """Builds the service of a worker process without loading the models.
 
     Args:
         settings: The options of the service.
         admission: Admission control.
         peers: Returns whether the other processes are ready.
-        load: Loads the analyzer.
+        load: Loads the analyzer; its exceptions abort the startup.
 
     Raises:
         InvalidSettings: The collection store or the API keys file is not valid.
@@ -90,7 +92,7 @@ def build(settings: Settings, admission: Admission, *, peers: Callable[[], bool]
     upkeep = open_collections(settings, lambda: analyzer.model)
 
     def load_models() -> None:
-        analyzer.target = load(settings, admission.slots)
+        analyzer.target = load()
         model = analyzer.model
         metrics.describe(__version__, model.version, model.device, model.engine)
         readiness.ready()

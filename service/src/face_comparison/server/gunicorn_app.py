@@ -29,6 +29,7 @@ from face_comparison.server import garbage, memory, runtime_dir
 from face_comparison.server.listener import create_listener
 from face_comparison.server.priority import give_way
 from face_comparison.server.shared_state import SharedWorkerState
+from face_comparison.server.sizing import choose_sizing
 from face_comparison.server.worker import Worker
 from face_comparison.serving.admission import Admission
 from face_comparison.serving.memory_budget import MemoryBudget
@@ -54,9 +55,6 @@ MAX_ARENAS = 2
 """Maximum number of glibc's malloc arenas per worker. Memory that is freed in one arena cannot be used by threads of
 another until it is returned to the system: with eight arenas, 24 images of 1600 x 1600 pixels took 220 MiB more than
 the budget allowed."""
-
-MEMORY_RESERVE = 0.1
-"""Fraction of the memory limit reserved for what no budget counts: the interpreter, kernel buffers, fragmentation."""
 
 HEARTBEAT_SECONDS = 60
 """A worker whose event loop has been blocked for this long is replaced."""
@@ -104,9 +102,8 @@ class Application(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: Settings, load: Loader, listener: socket.socket, folder: Path) -> None:
         self.settings, self.shared = settings, SharedWorkerState()
         self._load, self._listener, self._folder = load, listener, folder
-        self._workers = settings.workers or 1
-        self._slots = settings.threads or max(1, cpus.available_cpus() // self._workers)
-        self._memory_limit = settings.memory_bytes or memory.memory_limit()
+        limit = settings.memory_bytes or memory.memory_limit()
+        self._sizing = choose_sizing(settings, cpus.available_cpus(), limit)
         self._connections = _raise_file_limit(MAX_CONNECTIONS)
         super().__init__()
 
@@ -114,7 +111,7 @@ class Application(BaseApplication):  # type: ignore[misc]
         """Sets the gunicorn options that follow from the settings."""
         options = {
             "bind": f"fd://{self._listener.detach()}",
-            "workers": self._workers,
+            "workers": self._sizing.workers,
             "worker_class": Worker,
             "worker_tmp_dir": str(self._folder),
             "timeout": HEARTBEAT_SECONDS,
@@ -160,9 +157,9 @@ class Application(BaseApplication):  # type: ignore[misc]
 
             self.budget = MemoryBudget(self.memory_per_worker)
             self._admission = Admission(
-                self._slots,
+                self._sizing.slots,
                 self.settings.queue,
-                self._workers,
+                self._sizing.workers,
                 fetches=self._fetches,
                 fetch_bytes=self.settings.max_fetch_bytes,
                 per_caller=self.settings.requests_per_caller or None,
@@ -173,10 +170,10 @@ class Application(BaseApplication):  # type: ignore[misc]
             self.process = bootstrap.build(
                 self.settings,
                 self._admission,
-                peers=lambda: self.shared.ready_count() >= self._workers,
-                load=self._load,
+                peers=lambda: self.shared.ready_count() >= self._sizing.workers,
+                load=partial(self._load, self.settings, self._sizing),
             )
-        is_replacement = self.shared.ready_count() >= self._workers
+        is_replacement = self.shared.ready_count() >= self._sizing.workers
         loading = threading.Thread(target=self._load_models, name="load", daemon=True)
         loading.start()
         if is_replacement:
@@ -192,8 +189,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             self.process.load()
         garbage.keep_loaded()
         # The memory left for requests is known only after the models have been loaded and tried.
-        share = int(self._memory_limit * (1 - MEMORY_RESERVE)) // self._workers
-        self.budget.resize(max(memory.MIN_BUDGET_BYTES, share - memory.resident_bytes()))
+        self.budget.resize(max(memory.MIN_BUDGET_BYTES, self._sizing.worker_bytes - memory.resident_bytes()))
         metrics.MEMORY_BUDGET.set(self.budget.total)
         self.shared.mark_ready(self._age)
         log.info("ready", extra={"fields": {"pid": os.getpid(), "seconds": round(time.monotonic() - began, 3)}})
@@ -215,26 +211,26 @@ class Application(BaseApplication):  # type: ignore[misc]
     @property
     def memory_per_worker(self) -> int:
         """The memory that one worker process may use, in bytes."""
-        return self._memory_limit // self._workers
+        return self._sizing.worker_bytes
 
     @property
     def _fetches(self) -> int:
         """Maximum number of images fetched at the same time: one per admitted request, as far as memory allows."""
-        memory_for_fetches = int(self.memory_per_worker * FETCH_SHARE)
-        return max(2, min(self._slots + self.settings.queue, memory_for_fetches // self.settings.max_fetch_bytes))
+        affordable = int(self.memory_per_worker * FETCH_SHARE) // self.settings.max_fetch_bytes
+        return max(2, min(self._sizing.slots + self.settings.queue, affordable))
 
     def http_server(self) -> HttpServer:
         """Creates the HTTP server in a worker's event loop."""
         from face_comparison.server.http_server import HttpServer, ServerLimits  # noqa: PLC0415 (see `load`)
 
         # As many threads as requests can be in the application at once: a single worker may get all admitted requests.
-        threads = self._workers * self._slots + self.settings.queue + self._fetches + HEADROOM
+        threads = self._sizing.workers * self._sizing.slots + self.settings.queue + self._fetches + HEADROOM
         limits = ServerLimits(
             request_seconds=self.settings.request_seconds,
             max_body_bytes=self.settings.max_body_bytes,
             connections=self._connections,
             threads=threads,
-            processes=self._workers,
+            processes=self._sizing.workers,
         )
         return HttpServer(self.process.app, self.process.head_rejection, limits, self.budget)
 

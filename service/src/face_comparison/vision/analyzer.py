@@ -211,6 +211,7 @@ def build_analyzer(  # noqa: PLR0913 (one for each option)
     max_side: int = MAX_SIDE,
     on_batch: Callable[[str, int], None] = lambda network, size: None,
     every_bucket: bool = True,
+    max_copies: int | None = None,
 ) -> ImageAnalyzer:
     """Loads a bundle's networks and returns their analyzer.
 
@@ -225,12 +226,13 @@ def build_analyzer(  # noqa: PLR0913 (one for each option)
         every_bucket: Whether to prepare every batch shape now, so that no image has to wait for it, which suits a
             service. Otherwise each shape is prepared when an image first needs it, which suits a command that processes
             a few images. On CUDA, all shapes are prepared in any case.
+        max_copies: Maximum number of copies of each network on a CPU; None for as many as the threads need.
 
     Raises:
         InvalidBundle: The bundle's networks cannot be used.
         AcceleratorUnavailable: The requested device is not available.
     """
-    chosen = engines.load(engine, device, threads, eager=every_bucket)
+    chosen = engines.load(engine, device, threads, eager=every_bucket, max_copies=max_copies)
     return assemble_analyzer(
         bundle,
         chosen,

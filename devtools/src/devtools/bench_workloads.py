@@ -2,6 +2,11 @@
 
 Frames of half a megapixel with one face, as a camera at a desk takes them, and photographs of 2 to 4 megapixels, of
 one face or several. Run as a program it writes docs/data/workloads.json. Nothing else should be running: `make bench`.
+
+For a processor with AVX2 only, limit the libraries to it, and do without bfloat16:
+
+    ONEDNN_MAX_CPU_ISA=AVX2 OPENCV_CPU_DISABLE=AVX512-SKX python -m devtools.bench_workloads \
+        --precision float32 --record workloads-avx2
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ import math
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +31,7 @@ from face_comparison.benchmark import contest, loops
 from face_comparison.benchmark.contenders import Plan, Turn, looped, served, service
 from face_comparison.models import bundle_store
 
-RECORD = ROOT / "docs" / "data" / "workloads.json"
+RECORDS = ROOT / "docs" / "data"
 FRAME_PIXELS = 500_000
 ONE_FACE = ("obama.jpg", "obama2.jpg", "obama3.jpg", "biden.jpg", "tongue.jpg")
 """Photographs of one face, of 0.75 megapixels or more."""
@@ -59,13 +65,20 @@ def measure(plan: Plan, progress: Callable[[str], None]) -> dict[str, Any]:
     with ExitStack() as running:
         contenders: dict[str, Turn] = {}
         for name, bundle in bundles.items():
-            of = Plan(plan.images, plan.rounds, plan.total, plan.threads, bundle=name)
+            of = replace(plan, bundle=name)
             analyzer = contest.load_analyzer(bundle, of)
             contenders[f"service, {IN_FLIGHT} in flight, {name}"] = served(
                 of, running.enter_context(service(of)), IN_FLIGHT
             )
+            contenders[f"service of {plan.threads} workers, {IN_FLIGHT} in flight, {name}"] = served(
+                of, running.enter_context(service(replace(of, workers=plan.threads))), IN_FLIGHT
+            )
             contenders[f"plain loop, {plan.threads} threads, {name}"] = looped(
                 of, loops.pipeline(analyzer, plan.threads)
+            )
+            single_pass = contest.load_single_pass(bundle, of)
+            contenders[f"plain loop, {plan.threads} threads, one look at each face, {name}"] = looped(
+                of, loops.pipeline(single_pass, plan.threads)
             )
         contenders[opencv] = looped(plan, loops.opencv(bundles[bundle_store.DEFAULT], plan.threads))
         entries = contest.take_turns(contenders, plan, progress)
@@ -91,6 +104,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--total", type=int, default=60, help="images per turn")
     parser.add_argument("--machine", default="this machine", help="what the documents say it was measured on")
+    parser.add_argument("--precision", choices=("auto", "float32"), default="auto")
+    parser.add_argument("--record", default="workloads", help="name of the file in docs/data")
     given = parser.parse_args()
     cv2.setNumThreads(1)  # each contender's threads are images at once
 
@@ -100,12 +115,14 @@ def main() -> None:
 
     found = {}
     for kind, images in workloads().items():
-        found[kind] = measure(Plan(images, given.rounds, given.total, cpus.available_cpus()), progress)
+        plan = Plan(images, given.rounds, given.total, cpus.available_cpus(), precision=given.precision)
+        found[kind] = measure(plan, progress)
         print(json.dumps({kind: found[kind]}, indent=1))
     version = bundle_store.ensure_bundle("default", bundle_store.bundles_folder()).manifest.version
     record = {"model": version, "machine": given.machine, "workloads": found}
-    RECORD.write_text(json.dumps(record, indent=1) + "\n")
-    print(f"wrote {RECORD.relative_to(ROOT)}; `make generate` makes a table of it")
+    path = RECORDS / f"{given.record}.json"
+    path.write_text(json.dumps(record, indent=1) + "\n")
+    print(f"wrote {path.relative_to(ROOT)}; `make generate` makes a table of it")
 
 
 if __name__ == "__main__":

@@ -44,7 +44,9 @@ def test_service_runs_the_bundle_of_the_plan(monkeypatch: pytest.MonkeyPatch) ->
         raise Started
 
     monkeypatch.setattr(subprocess, "Popen", start)
-    plan = Plan(images=[], rounds=1, total=1, threads=2, workers=3, engine="onnxruntime", bundle="yunet-sface-int8")
+    plan = Plan(
+        [], rounds=1, total=1, threads=1, workers=3, worker_threads=2, engine="onnxruntime", bundle="yunet-sface-int8"
+    )
     with pytest.raises(Started), contenders.service(plan, queue=5):
         pass
     options = dict(zip(commands[0][4::2], commands[0][5::2], strict=True))

@@ -147,10 +147,10 @@ def speed_figures() -> str:
     return table(("time", "ms"), rows)
 
 
-def workloads() -> str:
+def workloads(record: str = "workloads") -> str:
     """Returns the rates of the service and a plain loop, with either bundle, and of OpenCV's own loop."""
     rows = []
-    for kind, measured in read("workloads")["workloads"].items():
+    for kind, measured in read(record)["workloads"].items():
         for number, row in enumerate(measured["rows"]):
             of_loop = f"{row['of_plain_loop']:.2f}" if "of_plain_loop" in row else ""
             of_opencv = f"{row['of_opencv']:.2f}"

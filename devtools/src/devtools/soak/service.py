@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -93,13 +94,14 @@ def service(prefix: list[str]) -> Iterator[Run]:
     with log.open("w") as stream:
         process = subprocess.Popen(command, env=environ, stdout=stream)
     try:
-        entries: list[dict[str, object]] = []
-        while not any(entry["message"] == "ready" for entry in entries):
+        port = None
+        while port is None or not _is_ready(port):
             if process.poll() is not None:
                 sys.exit(f"the service did not start: {log.read_text()}")
             time.sleep(0.1)
-            entries = [json.loads(line) for line in log.read_text().splitlines()]
-        yield Run(process, next(int(str(entry["port"])) for entry in entries if "port" in entry))
+            entries: list[dict[str, object]] = [json.loads(line) for line in log.read_text().splitlines()]
+            port = next((int(str(entry["port"])) for entry in entries if "port" in entry), None)
+        yield Run(process, port)
     finally:
         process.terminate()
         try:
@@ -107,3 +109,11 @@ def service(prefix: list[str]) -> Iterator[Run]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+def _is_ready(port: int) -> bool:
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as reply:
+            return int(reply.status) == 200
+    except OSError:  # includes the statuses of a service that is not ready
+        return False

@@ -35,21 +35,25 @@ class Plan:
         images: Encoded images, taken in turn.
         rounds: Number of turns per contender.
         total: Number of images per turn.
-        threads: Number of images analyzed at once, in the service and in the loops.
-        workers: Number of worker processes of the service.
+        threads: Number of images analyzed at once in the loops.
+        workers: Number of worker processes of the service; None for what it chooses.
+        worker_threads: Number of images analyzed at once per worker; None for what the service chooses.
         device: `auto`, `cpu`, or `cuda`.
         engine: `auto`, or the name of an engine.
         bundle: A name or a path, as for `--bundle`.
+        precision: `auto` or `float32`.
     """
 
     images: Sequence[bytes]
     rounds: int
     total: int
     threads: int
-    workers: int = 1
+    workers: int | None = None
+    worker_threads: int | None = None
     device: str = "auto"
     engine: str = "auto"
     bundle: str = "default"
+    precision: str = "auto"
 
 
 @dataclass(slots=True)
@@ -98,20 +102,34 @@ class Service:
 def service(plan: Plan, queue: int = QUEUE) -> Iterator[Service]:
     """Starts a service on this machine, waits until it is ready, and stops it at the end."""
     command = [sys.executable, "-m", "face_comparison", "serve", "--host", "127.0.0.1", "--port", "0"]
-    command += ["--workers", str(plan.workers), "--threads", str(plan.threads), "--device", plan.device]
+    command += ["--workers", str(plan.workers or "auto"), "--threads", str(plan.worker_threads or "auto")]
+    command += ["--device", plan.device, "--precision", plan.precision]
     command += ["--engine", plan.engine, "--queue", str(queue), "--bundle", plan.bundle]
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, env={**os.environ}) as process:
         try:
-            listening = _logged(log, process, "listening", 1)
-            _logged(log, process, "ready", plan.workers)
-            yield Service(int(listening["port"]), psutil.Process(process.pid))
+            port = int(_logged(log, process, "listening")["port"])
+            _wait_until_ready(port, process)
+            yield Service(port, psutil.Process(process.pid))
         finally:
             process.terminate()
             process.wait()
 
 
-def _logged(log: IO[bytes], process: subprocess.Popen[bytes], message: str, count: int) -> dict[str, Any]:
-    """Waits until the service's log has `count` lines with this message; returns the last one.
+def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
+    """Waits until all workers are ready.
+
+    Raises:
+        RuntimeError: The service exited before.
+    """
+    while process.poll() is None:
+        if load.run("127.0.0.1", port, [Call("/readyz", method="GET")], 1, 1).statuses[200]:
+            return
+        time.sleep(0.05)
+    raise RuntimeError("the service did not start")
+
+
+def _logged(log: IO[bytes], process: subprocess.Popen[bytes], message: str) -> dict[str, Any]:
+    """Waits until the service's log has a line with this message, and returns it.
 
     Raises:
         RuntimeError: The service exited before.
@@ -119,8 +137,8 @@ def _logged(log: IO[bytes], process: subprocess.Popen[bytes], message: str, coun
     while process.poll() is None:
         lines = os.pread(log.fileno(), 1 << 20, 0).splitlines()
         found = [line for line in map(_parsed, lines) if line.get("message") == message]
-        if len(found) >= count:
-            return found[-1]
+        if found:
+            return found[0]
         time.sleep(0.05)
     raise RuntimeError("the service did not start")
 

@@ -27,19 +27,27 @@ BETWEEN_PROBES = 0.02
 
 
 def load_analyzer(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
-    """Returns the same analyzer as in the service, loaded for the same number of threads."""
-    return build_analyzer(bundle, device=plan.device, engine=plan.engine, threads=plan.threads)
+    """Returns the same analyzer as in the service, loaded for the threads of the plain loop."""
+    return build_analyzer(
+        bundle, device=plan.device, engine=plan.engine, precision=plan.precision, threads=plan.threads
+    )
+
+
+def load_single_pass(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
+    """Returns an analyzer without refinement on crops, as in OpenCV's own pipeline.
+
+    It shows what the refinement costs, and what any pipeline with these networks could reach. Without refinement, small
+    faces are confused with others.
+    """
+    unrefined = structs.replace(bundle.manifest.detector, refinement=None)
+    return load_analyzer(structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=unrefined)), plan)
 
 
 def contest(bundle: Bundle, plan: Plan, progress: Callable[[str], None]) -> dict[str, Entry]:
     """Runs all contenders (see `take_turns`) and returns their results by name."""
     cv2.setNumThreads(1)  # a contender's threads analyze different images, so OpenCV must not add its own
     analyzer = load_analyzer(bundle, plan)
-    # Without refinement, as in OpenCV's own pipeline, to show what refinement on crops of the full image costs. Without
-    # it, small faces are confused with others.
-    unrefined = structs.replace(bundle.manifest.detector, refinement=None)
-    unrefined_bundle = structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=unrefined))
-    single_pass = load_analyzer(unrefined_bundle, plan)
+    single_pass = load_single_pass(bundle, plan)
     with service(plan) as running:
         contenders = {
             **{f"service, {count} in flight": served(plan, running, count) for count in IN_FLIGHT},

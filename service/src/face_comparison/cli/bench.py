@@ -43,9 +43,18 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **o
     opened = analyzers.open_bundle(settings)
     data = [path.read_bytes() for path in images]
     data = data or [resources.files("face_comparison").joinpath("sample.jpg").read_bytes()]
-    workers = settings.workers or 1
     threads = settings.threads or cpus.available_cpus()
-    plan = contenders.Plan(data, rounds, total, threads, workers, settings.device, settings.engine, settings.bundle)
+    plan = contenders.Plan(
+        data,
+        rounds,
+        total,
+        threads,
+        settings.workers,
+        settings.threads,
+        settings.device,
+        settings.engine,
+        settings.bundle,
+    )
 
     def progress(line: str) -> None:
         if sys.stderr.isatty():

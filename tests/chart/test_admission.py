@@ -55,7 +55,7 @@ def system(plane: ControlPlane) -> Iterator[str]:
     releases = Helm(plane.kubeconfig)
     for name in ("system", "teams"):
         plane.kubectl("create", "namespace", name)
-    releases.install("system")
+    releases.install("system", '--set-json=allowed.serviceAccounts=["robot-*","ci[0-9]"]')
     faces = {"apiVersion": "facecomparison.dev/v1alpha1", "kind": "FaceComparison", "metadata": {"name": "faces"}}
     plane.kubectl("create", "--namespace=teams", "-f", "-", stdin=json.dumps(faces))
     yield "system"
@@ -83,6 +83,7 @@ def deployment(uid: str) -> Object:
     """A Deployment as the operator creates it."""
     labels = {"app.kubernetes.io/instance": "faces", **MANAGED}
     pod = {
+        "serviceAccountName": "faces",
         "automountServiceAccountToken": False,
         "securityContext": {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}},
         "initContainers": [container(name="model")],
@@ -117,6 +118,12 @@ def test_restricted_volumes_are_admitted(account: Account, deployment: Object) -
         {"name": "merged", "projected": {"sources": [{"configMap": {"name": "authorities"}}]}},
     ]
     assert "created" in account.create(deployment)
+
+
+@pytest.mark.parametrize("name", ["robot-a", "ci1", "ci.x"])
+def test_permitted_service_account_is_admitted(account: Account, deployment: Object, name: str) -> None:
+    deployment["spec"]["template"]["spec"]["serviceAccountName"] = name
+    assert ("created" in account.create(deployment)) is (name != "ci.x")
 
 
 def pod(body: Object) -> Any:
@@ -192,6 +199,9 @@ DANGEROUS: dict[str, Change] = {
     "a hook that calls something else": lambda pod: pod["containers"][0].update(
         lifecycle={"preStop": {"httpGet": {"host": "10.0.0.1", "port": 80}}}
     ),
+    "another ServiceAccount": lambda pod: pod.update(serviceAccountName="builder"),
+    "a similar ServiceAccount": lambda pod: pod.update(serviceAccountName="my-robot-a"),
+    "the default ServiceAccount": lambda pod: pod.pop("serviceAccountName"),
     "a token by default": lambda pod: pod.pop("automountServiceAccountToken"),
 }
 
@@ -318,7 +328,7 @@ class TestExisting:
 
     def test_opened_pods_may_be_closed(self, plane: ControlPlane, account: Account, deployment: Object) -> None:
         closed = copy.deepcopy(pod(deployment))
-        deployment["metadata"]["name"] = "opened"
+        deployment["metadata"]["name"] = pod(deployment)["serviceAccountName"] = "opened"
         deployment["spec"]["replicas"] = 0
         pod(deployment).update(hostNetwork=True)
         pod(deployment)["containers"][0]["securityContext"]["runAsUser"] = 0

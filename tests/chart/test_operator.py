@@ -112,7 +112,7 @@ def granted(plane: ControlPlane, namespace: str) -> Rights:
 def test_permissions_are_exactly_those_used(
     plane: ControlPlane, releases: Helm, restricted: str, optional_apis: Api, tmp_path: Path
 ) -> None:
-    releases.install(restricted)
+    releases.install(restricted, "--set=allowed.serviceAccounts={default}")
     plane.kubectl("delete", f"lease/{RELEASE}-operator", f"--namespace={restricted}")  # which the operator recreates
     faces, since = Faces(optional_apis, restricted), plane.audit_position()
     optional_apis.create(GATEWAY, {"metadata": {"name": "web", "namespace": restricted}, "spec": {}})

@@ -31,6 +31,7 @@ CLOSED = (
     "allowed.configMaps={none}",
     "allowed.volumeClaims={none}",
     "allowed.runtimeClasses={none}",
+    "allowed.ingressClasses={internal}",
 )
 CPU: dict[str, Any] = {"accelerator": {"type": "cpu"}}
 
@@ -66,6 +67,10 @@ CASES: dict[str, tuple[dict[str, Any], str]] = {
     "program": (
         with_host("program", volumes=[{"name": "x", "mountPath": "/opt/face-comparison", "emptyDir": {}}]),
         "allowed.images={*}",
+    ),
+    "ingress-class": (
+        CPU | {"route": {"host": "class.faces.example.com", "ingress": {"className": "public"}}},
+        "allowed.ingressClasses={public}",
     ),
     "hosts-file": (
         with_host("hosts-file", volumes=[{"name": "x", "mountPath": "/etc/hosts", "configMap": {"name": "theirs"}}]),

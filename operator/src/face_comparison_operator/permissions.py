@@ -64,6 +64,12 @@ def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
             "runtime-classes",
         ),
         (
+            "route.ingress.className",
+            [spec.route.ingress.class_name if spec.route.ingress else None],
+            settings.allowed_ingress_classes,
+            "ingress-classes",
+        ),
+        (
             "priorityClassName",
             [spec.priority_class_name],
             settings.allowed_priority_classes,

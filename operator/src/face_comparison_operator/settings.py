@@ -164,6 +164,9 @@ class Settings:
     allowed_gateways: tuple[str, ...] = _option(
         (), "Gateways in other namespaces that routes may name, as NAMESPACE/NAME; patterns, * permits all.", _patterns
     )
+    allowed_ingress_classes: tuple[str, ...] = _option(
+        ("*",), "IngressClasses that routes may name; patterns, * permits all.", _patterns
+    )
     allowed_runtime_classes: tuple[str, ...] = _option(
         ("*",), "RuntimeClasses that resources may name; patterns, * permits all.", _patterns
     )

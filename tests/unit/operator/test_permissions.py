@@ -164,6 +164,7 @@ OPEN: list[tuple[dict[str, Any], str, str, str, str]] = [
     ({"collections": {"embedded": {"volumeClaim": {"claimName": "s"}}}}, "allowed_volume_claims", "s", "other", "'s'"),
     ({"volumes": [{**VOLUME, "persistentVolumeClaim": {"claimName": "p"}}]}, "allowed_volume_claims", "p", "x", "'p'"),
     ({"accelerator": {"runtimeClassName": "kata"}}, "allowed_runtime_classes", "kata", "nvidia", "runtimeClassName"),
+    ({"route": {"ingress": {"className": "public"}}}, "allowed_ingress_classes", "public", "internal", "className"),
     ({"route": {"host": "a.example.com"}}, "allowed_hosts", "*.example.com", "*.example.org", "route.host"),
     ({}, "allowed_hosts", "*", "*.example.com", "every host"),
     ({"accelerator": {"resourceName": "nvidia.com/mig-1g.5gb"}}, "allowed_devices", "nvidia.com/*", "amd.com/*", "mig"),

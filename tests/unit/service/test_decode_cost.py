@@ -61,6 +61,9 @@ IMAGES: dict[str, Callable[[], bytes]] = {
     "PNG with alpha": lambda: kinds.encode(with_alpha(), "PNG", compress_level=1),
     "PNG of 16 bits": lambda: sixteen_bits(3),
     "PNG of 16 bits with alpha": lambda: sixteen_bits(4),
+    "gray PNG of 16 bits with alpha": lambda: kinds.png(
+        kinds.scene(WIDTH, HEIGHT)[:, :, :2].astype(np.uint16) * 257, 16, 4
+    ),
     "palette PNG": lambda: kinds.encode(scene().quantize(200), "PNG", transparency=3),
     "BMP": lambda: kinds.encode(scene(), "BMP"),
     "BMP of 16 bits": lambda: kinds.bmp(WIDTH, HEIGHT, 16, bytes(2 * WIDTH * HEIGHT)),

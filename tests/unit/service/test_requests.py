@@ -279,3 +279,10 @@ def test_threshold_in_query_of_comparison_is_rejected() -> None:
 def test_empty_option_of_query_says_what_it_must_be() -> None:
     with pytest.raises(InvalidParameter, match="max_faces must be a number from 1 to 100"):
         requests.detect_request(b"\xff\xd8\xff", "image/jpeg", {"max_faces": ""})
+
+
+@pytest.mark.parametrize("value", [b"\xc7\x0c\xff" + b"\xff" * 4 + b"\x7f" + b"\xff" * 7, b"\xd6\xff\xff\xff\xff"])
+def test_message_pack_value_that_cannot_be_decoded_is_named(value: bytes) -> None:
+    """A timestamp that is out of range, and one that is cut off."""
+    with pytest.raises(InvalidParameter, match="not valid MessagePack"):
+        requests.detect_request(b"\x81\xa9max_faces" + value, "application/msgpack", {})

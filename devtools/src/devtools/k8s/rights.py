@@ -20,7 +20,8 @@ def kubeconfig(plane: ControlPlane, folder: Path, *options: str) -> Path:
     """Returns a kubeconfig for the ServiceAccount of a release with these options, in a new namespace."""
     release = f"release-{uuid.uuid4().hex[:8]}"
     plane.kubectl("create", "namespace", release)
-    created = [each for each in Helm().template(*options, namespace=release) if each["kind"] in ABOUT_RIGHTS]
+    permitted = "--set=allowed.serviceAccounts={*}"  # as by the options of `Operator`
+    created = [each for each in Helm().template(permitted, *options, namespace=release) if each["kind"] in ABOUT_RIGHTS]
     plane.kubectl("apply", "-f", "-", stdin=yaml.safe_dump_all(created))
     (account,) = [each["metadata"]["name"] for each in created if each["kind"] == "ServiceAccount"]
     token = plane.kubectl("create", "token", account, f"--namespace={release}", "--duration=10h").strip()

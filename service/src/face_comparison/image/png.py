@@ -81,12 +81,13 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
 def bytes_per_pixel(data: bytes) -> float:
     """Returns the memory that decoding takes, in bytes per pixel.
 
-    It covers the uncompressed rows, which are copied as their buffer grows, and the pixels.
+    It covers the uncompressed rows, which are copied as their buffer grows, and the pixels. Gray with alpha is decoded
+    to color with alpha.
     """
     shape = _shape(bytes(data[_HEADER_AT : _HEADER_AT + 13]))
     samples, wide = _SAMPLES[shape.color], shape.depth == 16
     rows = 2 * max(1, samples * shape.depth / 8)
-    stored = max(4, samples * (2 if wide else 1))
+    stored = max(4, (4 if shape.color == _GRAY_ALPHA else samples) * (2 if wide else 1))
     return rows + stored + (4 if wide and samples == 4 else 8)
 
 

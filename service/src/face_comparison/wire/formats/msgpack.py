@@ -62,6 +62,8 @@ class MessagePackBody:
         except msgspec.ValidationError:
             if name == "face_hash":
                 raise InvalidFaceHash(f"face_hash must be an array of {HASH_SIZE} numbers") from None
+            if name not in MAX_ITEMS:
+                raise InvalidParameter(f"{name} is not valid MessagePack") from None
             raise InvalidParameter(f"{name} must be an array of at least one id, and each id a string") from None
         except (msgspec.DecodeError, RecursionError, UnicodeError, OverflowError, ValueError):
             raise InvalidParameter(f"{name} is not valid MessagePack") from None

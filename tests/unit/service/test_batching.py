@@ -1,5 +1,8 @@
+import gc
 import itertools
 import threading
+import time
+import weakref
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -105,3 +108,59 @@ def test_failed_batch_fails_only_its_requests() -> None:
     with pytest.raises(RuntimeError, match="this size breaks"):
         gathered.run(images(1, 1, side=13))
     assert gathered.run(images(1, 1))[0][0] == 27
+
+
+class Payload:
+    """Something that a waiting request refers to."""
+
+
+def test_failed_batch_keeps_no_request() -> None:
+    """Its requests have an error each, and nothing of them waits for the garbage collector."""
+    network = Sums()
+    gathered = MicroBatcher(network, SIZES, lambda size: None)
+    kept: list[BaseException] = []
+    payloads: list[weakref.ref[object]] = []
+
+    def ask() -> None:
+        payload, batch = Payload(), images(1, 1, side=13)
+        payloads.extend([weakref.ref(payload), weakref.ref(batch)])
+        try:
+            gathered.run(batch)
+        except RuntimeError as error:
+            if not kept:
+                kept.append(error.with_traceback(None))  # as somebody does who reports it later
+
+    gc.collect()
+    gc.disable()
+    try:
+        network.open.clear()
+        threads = [threading.Thread(target=ask) for _ in range(3)]
+        threads[0].start()
+        assert network.busy.wait(10)
+        for thread in threads[1:]:
+            thread.start()
+        while gathered._waiting.qsize() < 2:
+            assert not threading.Event().wait(0.01)
+        network.open.set()
+        for thread in threads:
+            thread.join(10)
+        del threads
+        deadline = time.monotonic() + 10  # the batching thread may still be ending the batch
+        while any(each() is not None for each in payloads) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert [each() for each in payloads] == [None] * 6
+        assert len(kept) == 1
+    finally:
+        gc.enable()
+
+
+def test_images_are_freed_after_batch() -> None:
+    gathered = MicroBatcher(Sums(), SIZES, lambda size: None)
+    batch = images(1, 3)
+    alive = weakref.ref(batch)
+    gathered.run(batch)
+    del batch
+    deadline = time.monotonic() + 10
+    while alive() is not None and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert alive() is None

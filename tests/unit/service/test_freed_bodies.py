@@ -30,6 +30,7 @@ STAFF = "/prod/face_comparison/collections/staff"
 JSON, PACKED, FORM = "application/json", "application/msgpack", "multipart/form-data; boundary=b"
 
 UNKNOWN = b"?" * SIZE
+BUG = b"bug" + UNKNOWN
 ANNA = base64.b64encode(image("anna")).decode()
 
 
@@ -63,6 +64,12 @@ BODIES: dict[str, tuple[int, str, str, Callable[[], bytes]]] = {
         200, COMPARE, PACKED,
         lambda: msgspec.msgpack.encode({"source": {"img": ANNA}, "targets": [{"img": UNKNOWN}, {"img": "#"}]}),
     ),
+    "bug": (500, DETECT, "image/png", lambda: BUG),
+    "bug to enroll": (500, f"{STAFF}/faces", "image/png", lambda: BUG),
+    "bug to search for": (500, f"{STAFF}/search", JSON, lambda: json.dumps({"img": in_base64(BUG)}).encode()),
+    "bug as source": (500, COMPARE, JSON, lambda: comparison(in_base64(BUG), ANNA)),
+    "bug as target": (200, COMPARE, JSON, lambda: comparison(ANNA, in_base64(BUG))),
+    "bugs everywhere": (500, COMPARE, FORM, lambda: part("source", BUG) + part("targets", BUG) * 2 + b"--b--"),
     "form": (200, COMPARE, FORM, lambda: part("source", image("anna")) + part("targets", UNKNOWN) + b"--b--"),
 }  # fmt: skip
 

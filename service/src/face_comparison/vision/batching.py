@@ -22,6 +22,10 @@ Outputs = list[NDArray[np.float32]]
 Waiting = tuple[NDArray[np.uint8], Future[Outputs]]
 
 
+class BatchFailed(RuntimeError):
+    """A batch failed; the message has the type and the message of the error."""
+
+
 def plan_exact(count: int, sizes: Sequence[int]) -> list[tuple[int, int]]:
     """Returns the (start, size) of batches that need no padding, largest first. `sizes` must ascend from 1."""
     batches, start = [], 0
@@ -91,22 +95,29 @@ class MicroBatcher:
         cancellation.check()
         done: Future[Outputs] = Future()
         self._waiting.put((images, done))
-        return done.result()
+        try:
+            return done.result()
+        finally:
+            del done  # its error refers to this function, and would stay in memory until the next garbage collection
 
     def _work(self) -> None:
         left: list[Waiting] = []
         while True:
             left.extend(self._take(block=not left))
-            shape = left[0][0].shape[1:]
-            batch: list[Waiting] = []
-            rest: list[Waiting] = []
-            total = 0
-            for item in left:
-                fits = item[0].shape[1:] == shape and (not batch or total + len(item[0]) <= self._largest)
-                (batch if fits else rest).append(item)
-                total += len(item[0]) if fits else 0
-            left = rest
-            self._run(batch)
+            left = self._run_first(left)
+
+    def _run_first(self, waiting: list[Waiting]) -> list[Waiting]:
+        """Runs the first images together with those that fit, and returns the others."""
+        shape = waiting[0][0].shape[1:]
+        batch: list[Waiting] = []
+        rest: list[Waiting] = []
+        total = 0
+        for item in waiting:
+            fits = item[0].shape[1:] == shape and (not batch or total + len(item[0]) <= self._largest)
+            (batch if fits else rest).append(item)
+            total += len(item[0]) if fits else 0
+        self._run(batch)
+        return rest
 
     def _take(self, block: bool) -> list[Waiting]:
         taken = [self._waiting.get()] if block else []
@@ -117,9 +128,11 @@ class MicroBatcher:
     def _run(self, batch: list[Waiting]) -> None:
         try:
             outputs = self._padded.run(np.concatenate([images for images, _ in batch]))
-        except Exception as error:  # re-raised by the waiting requests
+        except Exception as error:
+            # Each request gets an error of its own: whoever raises a common one adds its own functions, and all that
+            # they refer to, to the traceback that the others keep.
             for _, done in batch:
-                done.set_exception(error)
+                done.set_exception(BatchFailed(f"{type(error).__name__}: {error}"))
             return
         start = 0
         for images, done in batch:

@@ -6,6 +6,8 @@ All expected failures in the layers below are FaceComparisonErrors; any other ex
 
 from __future__ import annotations
 
+import traceback
+
 from flask import current_app, g, request
 from werkzeug.exceptions import HTTPException
 
@@ -18,11 +20,23 @@ from face_comparison.web.collection_paths import has_collections, is_collection_
 
 def to_public_error(error: Exception) -> FaceComparisonError:
     """Returns the error to report to the caller. Details of the service's own failures are only logged."""
+    _clear_variables(error)
     known = error if isinstance(error, FaceComparisonError) else map_http_exception(error)
     if known is not None and error_table.status(known) != 500:
         return known
     logs.failure("a request failed", error, id=g.request_id)
     return FaceComparisonError(FaceComparisonError.example)
+
+
+def _clear_variables(error: BaseException | None) -> None:
+    """Clears the variables of the functions that an error has passed through; their names and lines remain.
+
+    If one of them refers to the error, directly or through the result of a thread, the request's body would stay in
+    memory until the next garbage collection.
+    """
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def map_http_exception(error: Exception) -> FaceComparisonError | None:

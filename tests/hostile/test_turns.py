@@ -15,8 +15,9 @@ from support.hostile import head, probe
 from support.served import Served, raw_request, serving, until
 
 CROWD = 2_500
-LONGEST_TURN = "0.2"
-"""A bucket of the histogram, in seconds. Turns take 0.02 s, and up to 0.1 s on a machine that is busy."""
+LONGEST_TURN, EXCEPTIONS = "0.1", 2
+"""A bucket of the histogram, in seconds, and how many turns may be longer: one with a garbage collection, and one on a
+machine that is busy. Turns take 0.01 s; without bounds, crowds cause dozens of long ones."""
 
 MORE_WAYS = {
     "malformed requests": b"x y\r\n\r\n",
@@ -53,4 +54,4 @@ def test_crowd_makes_no_turn_long(service: Served, room_for_sockets: int, name: 
         open_many(stack, service, {**WAYS, **MORE_WAYS}[name], CROWD, probe_every=CROWD)
     assert probe(service) > 0
     until(lambda: service.metric("face_comparison_connections") < 100, "they are gone")
-    assert long_turns(service) == before
+    assert long_turns(service) <= before + EXCEPTIONS

@@ -12,6 +12,7 @@ import pytest
 
 from face_comparison.server.http_server import HttpServer, ServerLimits
 from face_comparison.server.phases import Phase
+from face_comparison.server.waiting_room import Accepted
 from face_comparison.serving.memory_budget import MemoryBudget
 
 PROBE = b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -24,10 +25,10 @@ class Recorder(HttpServer):
 
     begun: list[int]
 
-    def _connect(self, sock: socket.socket, peer: Any, address: Any) -> None:
-        self.begun.append(peer[1])
-        sock.close()
-        self._table.count -= 1
+    def _connect(self, accepted: Accepted) -> None:
+        self.begun.append(accepted.peer[1])
+        accepted.sock.close()
+        self._table.leave(accepted.caller)
 
 
 def serve(
@@ -93,7 +94,7 @@ def is_open(sock: socket.socket) -> bool:
     return True
 
 
-@pytest.mark.parametrize("crowd", [1, 100])
+@pytest.mark.parametrize("crowd", [1, 200])
 def test_new_connection_is_kept_unless_there_are_many(crowd: int) -> None:
     """Its request may have arrived. A crowd that sends nothing makes room before a client that has begun a request."""
 

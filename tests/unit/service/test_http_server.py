@@ -162,8 +162,10 @@ class Transfer:
     phase = Phase.BODY
     bytes_per_second = 0.0
 
-    def __init__(self, server: HttpServer, age: int) -> None:
-        self._server, self.age, self.held_bytes = server, age, 0
+    def __init__(self, server: HttpServer, age: int, caller: str = "address:1") -> None:
+        self._server, self.age, self.caller, self.held_bytes = server, age, caller, 0
+        server._table.join(caller)
+        server.add(self)  # type: ignore[arg-type]
 
     @property
     def byte_seconds(self) -> int:
@@ -184,8 +186,6 @@ def test_room_is_made_by_those_who_hold_memory_now() -> None:
         server = HttpServer(lambda *_: [], lambda _: None, limits, budget)
         transfers: Any = [Transfer(server, age) for age in range(300)]
         newest, *others = transfers
-        for each in transfers:
-            server.add(each)
         early, late = others[: 2 * KEPT], others[2 * KEPT :]
         for each in late:
             assert server.charge(each, 1)
@@ -197,6 +197,26 @@ def test_room_is_made_by_those_who_hold_memory_now() -> None:
             assert server.charge(each, 1)
         assert server.charge(newest, budget.total // 2 - budget.in_use + 1)
         assert early[-1].phase is Phase.CLOSED
+
+    asyncio.run(run())
+
+
+def test_room_is_made_by_address_that_holds_most() -> None:
+    """Even if a large upload of another address has taken longer than each of its many small ones."""
+
+    async def run() -> None:
+        budget = MemoryBudget(400)  # half of it for transfers
+        limits = ServerLimits(request_seconds=1, max_body_bytes=1, connections=1, threads=1)
+        server = HttpServer(lambda *_: [], lambda _: None, limits, budget)
+        large: Any = Transfer(server, 1000)
+        small: Any = [Transfer(server, 1, "address:2") for _ in range(12)]
+        newest: Any = Transfer(server, 0, "address:3")
+        assert server.charge(large, 40)
+        for each in small:
+            assert server.charge(each, 10)
+        assert server.charge(newest, budget.total // 2 - budget.in_use + 1)
+        assert large.phase is Phase.BODY
+        assert [each.phase for each in small].count(Phase.CLOSED) > 0
 
     asyncio.run(run())
 

@@ -96,9 +96,10 @@ def _chunks(data: bytes) -> None:
     protocol.receive_data(b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
     protocol.next_event()
     body = ChunkedBody(protocol)
-    while data and not body.is_complete:
-        content, data = body.parse(data)
-        body.keep(content)
+    body.add(data)
+    body.has_more = True
+    while body.has_more:
+        body.keep(body.parse())
     assert len(body.take()) == body.received
 
 

@@ -1,4 +1,4 @@
-"""Accepts connections as fast as they come, and begins with those that have sent a probe or at least something."""
+"""Accepts connections as fast as they come, and begins to serve a few per turn: probes first, crowds last."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ import asyncio
 import errno
 import socket
 import time
-from collections import deque
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from contextlib import suppress
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from face_comparison.server.application_threads import PROBES
-from face_comparison.server.connection_table import count_eviction
+from face_comparison.server.connection_table import ConnectionTable
+from face_comparison.server.crowd import count_eviction
+from face_comparison.server.listener import BACKLOG
 from face_comparison.server.phases import Phase
+from face_comparison.server.waiting_room import Accepted, Address, WaitingRoom, read_available
+from face_comparison.web.request_gate import caller_of_address
 
 if TYPE_CHECKING:
-    from face_comparison.server.connection_table import ConnectionTable
+    from collections.abc import Iterator
 
-Address = tuple[Any, ...]
-_Accepted = tuple[socket.socket, Address, Address]
-"""A socket, the address of its client, and that of the listening socket."""
+ACCEPTS_PER_TURN = 512
+ACCEPT_SECONDS, BEHIND_SECONDS = 0.002, 0.008
+"""How long the event loop spends per iteration on accepting connections, and if that was not enough the last time: a
+probe waits behind thousands of other connections."""
 
-_PROBE_STARTS = tuple(f"GET {path}".encode() for path in PROBES)
+BEGINS_PER_TURN = 8
+"""Number of connections that the event loop begins to serve per iteration, each of which takes 0.1 ms."""
 
-ACCEPTS_PER_TURN = 256
-ACCEPT_SECONDS = BEGIN_SECONDS = 0.002
-"""How long the event loop spends per iteration on accepting connections, and on beginning to serve them."""
+GRACE_CONNECTIONS = 128
+"""Connections allowed beyond the limit: half of them wait to be served, half to be sent an error and closed."""
 
-KEPT_ACCEPTED = 512
-"""Accepted connections that wait to be served; further ones are closed when there are too many connections."""
-
-GRACE_CONNECTIONS = 64
-"""Connections allowed beyond the limit while evicted clients are sent an error; beyond that, connections are closed
-without one."""
+_caller_of_address = lru_cache(4096)(caller_of_address)
 
 
 class Acceptor:
@@ -40,7 +40,7 @@ class Acceptor:
 
     Args:
         table: The open connections.
-        max_connections: Maximum number of open connections.
+        max_connections: Maximum number of connections that are served.
         processes: Number of processes that share the listening socket.
         connect: Begins to serve an accepted socket.
         evict: Evicts an open connection; returns False if all are being processed.
@@ -51,15 +51,15 @@ class Acceptor:
         table: ConnectionTable,
         max_connections: int,
         processes: int,
-        connect: Callable[[socket.socket, Address, Address], None],
+        connect: Callable[[Accepted], None],
         evict: Callable[[], bool],
     ) -> None:
         self._table, self._max_connections, self._processes = table, max_connections, processes
         self._connect, self._evict = connect, evict
         self._loop = asyncio.get_running_loop()
-        self._accepted: deque[_Accepted] = deque()
-        self._silent: deque[_Accepted] = deque()  # those that had not sent anything yet
+        self._waiting = WaitingRoom(table.is_heavy)
         self._accepts, self._is_beginning = 1 if processes > 1 else ACCEPTS_PER_TURN, False
+        self._is_behind = False
 
     def listen(self, listener: socket.socket) -> None:
         """Starts accepting connections. The socket must be nonblocking."""
@@ -69,10 +69,11 @@ class Acceptor:
         """Accepts the connections that are already established, and then stops accepting."""
         self._loop.remove_reader(listener)
         address = listener.getsockname()
-        while self._accept_one(listener, address):
-            pass
-        while waiting := self._accepted or self._silent:
-            self._connect(*waiting.pop())
+        for _ in range(BACKLOG):  # during a flood, there would always be one more
+            if not self._accept_one(listener, address):
+                break
+        for accepted in self._take():
+            self._connect(accepted)
 
     def accept(self, listener: socket.socket, address: Address) -> None:
         """Accepts connections as fast as they come, and begins with probes: they do not wait for a burst.
@@ -80,26 +81,40 @@ class Acceptor:
         Accepting takes a fraction of the time that a connection takes altogether. If several processes share the
         socket, each accepts one at a time, so that connections are spread over all of them, and more during a burst.
         """
-        until = time.monotonic() + ACCEPT_SECONDS
+        until = time.monotonic() + (BEHIND_SECONDS if self._is_behind else ACCEPT_SECONDS)
+        self._is_behind = False
         for _ in range(self._accepts):
             if not self._accept_one(listener, address):
                 self._accepts = 1 if self._processes > 1 else ACCEPTS_PER_TURN
                 break
             if time.monotonic() >= until:
+                self._is_behind = True
                 break
         else:
             self._accepts = min(2 * self._accepts, ACCEPTS_PER_TURN)
         if not self._is_beginning:
             self._begin()
 
+    def _take(self) -> Iterator[Accepted]:
+        while (accepted := self._waiting.take()) is not None:
+            yield accepted
+
     def _begin(self) -> None:
-        """Begins to serve accepted connections, those that have sent something first; the rest in later iterations."""
-        until = time.monotonic() + BEGIN_SECONDS
-        while (waiting := self._accepted or self._silent) and time.monotonic() < until:
-            self._connect(*waiting.pop())
-        self._is_beginning = bool(self._accepted or self._silent)
+        """Begins to serve a few of the accepted connections; the rest in later iterations."""
+        self._waiting.listen()
+        for _, accepted in zip(range(BEGINS_PER_TURN), self._take(), strict=False):
+            if self._served() > self._max_connections and not self._evict():
+                self._drop(accepted)
+                continue
+            while self._served() > self._max_connections + GRACE_CONNECTIONS // 2 and self._evict():
+                pass
+            self._connect(accepted)
+        self._is_beginning = bool(len(self._waiting))
         if self._is_beginning:
             self._loop.call_soon(self._begin)
+
+    def _served(self) -> int:
+        return self._table.count - len(self._waiting)
 
     def _accept_one(self, listener: socket.socket, address: Address) -> bool:
         """Accepts one connection; returns whether there was one."""
@@ -112,39 +127,31 @@ class Acceptor:
                 raise
             self._make_room()
             return False
-        if self._table.count >= self._max_connections and not self._make_room():
+        sock.setblocking(False)
+        first = read_available(sock)
+        if first == b"":  # the client has left already
             sock.close()
             return True
-        while self._table.count >= self._max_connections + GRACE_CONNECTIONS and self._make_room():
+        accepted = Accepted(sock, peer, address, _caller_of_address(peer[0]).key, first or b"")
+        self._table.join(accepted.caller)
+        self._waiting.add(accepted)
+        while self._table.count > self._max_connections + GRACE_CONNECTIONS and self._make_room():
             pass
-        self._table.count += 1
-        sock.setblocking(False)
-        start = _peek(sock)
-        if start.startswith(_PROBE_STARTS):
-            self._connect(sock, peer, address)
-        elif start:
-            self._accepted.append((sock, peer, address))
-        else:
-            self._silent.append((sock, peer, address))
         return True
 
     def _make_room(self) -> bool:
-        """Closes a connection that waits to be served, if there are many, or evicts an open one."""
-        while len(self._accepted) + len(self._silent) > KEPT_ACCEPTED:
-            sock, peer, address = (self._silent or self._accepted).popleft()
-            if _peek(sock).startswith(_PROBE_STARTS):  # it has arrived in the meantime
-                self._connect(sock, peer, address)
-                continue
-            sock.close()
-            self._table.count -= 1
-            count_eviction(Phase.NEW.value)
+        """Closes a connection that waits to be served, or evicts an open one."""
+        dropped = self._waiting.drop_of_crowd()
+        if dropped is None and len(self._waiting) <= GRACE_CONNECTIONS // 2 and self._evict():
             return True
-        return self._evict()
+        dropped = dropped or self._waiting.drop()
+        if dropped is None:
+            return False
+        self._drop(dropped)
+        return True
 
-
-def _peek(sock: socket.socket) -> bytes:
-    """Returns the first bytes that have arrived, which stay in the socket; none if there are none yet."""
-    try:
-        return sock.recv(16, socket.MSG_PEEK)
-    except OSError:
-        return b""
+    def _drop(self, accepted: Accepted) -> None:
+        with suppress(OSError):
+            accepted.sock.close()
+        self._table.leave(accepted.caller)
+        count_eviction(Phase.NEW.value)

@@ -7,6 +7,7 @@ charged to the server's budget. `OpenConnection` knows the phases, `Responder` t
 
 from __future__ import annotations
 
+import select
 import time
 
 import h11
@@ -19,8 +20,16 @@ from face_comparison.server.responder import Responder
 from face_comparison.web import environ as keys
 from face_comparison.web.environ import Body
 
-MAX_PIPELINED_BYTES = 64 * 1024
-"""Maximum bytes read ahead of the next request while one is being processed."""
+HEAD_READ_BYTES = 32 * 1024
+"""Maximum bytes received at once while a head is expected: what follows the request stays in memory until it ends."""
+
+MAX_PIPELINED_BYTES = 16 * 1024
+"""Number of bytes of the next requests that are read ahead while one is being processed: then reading pauses."""
+
+HANG_UP_SECONDS = 0.5
+"""How often to look whether the client has disconnected while reading is paused, which hides it from the event loop."""
+
+_CLOSED_BY_CLIENT = getattr(select, "POLLRDHUP", 0)  # known on Linux only
 
 
 class Connection(Responder):
@@ -33,6 +42,10 @@ class Connection(Responder):
             self._filled = body
             return body.room()
         self._filled = None
+        if self.phase in (Phase.NEW, Phase.IDLE, Phase.HEAD):
+            return self._server.scratch[:HEAD_READ_BYTES]
+        if self.phase in (Phase.HANDLING, Phase.SENDING) and (body is None or body.is_complete):
+            return self._server.scratch[: max(1, MAX_PIPELINED_BYTES - self._ahead_bytes)]
         return self._server.scratch
 
     def buffer_updated(self, nbytes: int) -> None:
@@ -77,7 +90,7 @@ class Connection(Responder):
         elif isinstance(self._body, DeclaredBody) and not self._body.is_complete:
             self._receive_declared(self._body, data)
         elif isinstance(self._body, ChunkedBody) and not self._body.is_complete:
-            self._receive_chunks(self._body, bytes(data))
+            self._receive_chunks(self._body, data)
         elif self._protocol.their_state in (h11.DONE, h11.MIGHT_SWITCH_PROTOCOL):  # type: ignore[attr-defined]
             self._receive_ahead(data)
         # Otherwise, the request was malformed, and what follows it is ignored.
@@ -133,25 +146,35 @@ class Connection(Responder):
         if rest and self.phase is not Phase.CLOSED:
             self._receive(rest)
 
-    def _receive_chunks(self, body: ChunkedBody, data: bytes) -> None:
+    def _receive_chunks(self, body: ChunkedBody, data: bytes | memoryview) -> None:
+        if self._discard or self._charge(len(data)):
+            body.add(data)
+            self._parse_chunks(body)
+
+    def _parse_chunks(self, body: ChunkedBody) -> None:
         try:
-            content, rest = body.parse(data)
+            content = body.parse()
         except FaceComparisonError as error:
             self._reject(error)
             return
         limit = self._server.max_body_bytes
         if body.received > limit:
             self._reject(BodyTooLarge(f"the body is larger than {limit} bytes: send a smaller image, or its URL"))
-        elif content and not self._discard and self._charge(len(content)):
+        elif not self._discard:
             body.keep(content)
         if body.is_complete:
+            rest = body.rest()
             self._complete_body()
             if rest and self.phase is not Phase.CLOSED:
                 self._receive(rest)
-        elif rest and self.phase is not Phase.CLOSED and not self._close_after:
-            self._read_ahead = rest
+        elif body.has_more and self.phase is not Phase.CLOSED and not self._close_after:
             self._transport.pause_reading()
-            self._server.defer(self._receive_read_ahead)
+            self._server.defer(lambda: self._parse_further(body))
+
+    def _parse_further(self, body: ChunkedBody) -> None:
+        if self._body is body and not self._close_after:
+            self._transport.resume_reading()
+            self._parse_chunks(body)
 
     def _complete_body(self) -> None:
         assert self._request is not None and self._body is not None  # noqa: S101
@@ -187,8 +210,27 @@ class Connection(Responder):
         """Buffers the beginning of further (pipelined) requests until the current one has been processed."""
         self._protocol.receive_data(bytes(data))
         self._ahead_bytes += len(data)
-        if self._ahead_bytes > MAX_PIPELINED_BYTES:
+        if self._ahead_bytes >= MAX_PIPELINED_BYTES:
             self._transport.pause_reading()
+            if self.phase is Phase.HANDLING:
+                self._set_timer(HANG_UP_SECONDS, self._check_connected)
+
+    def _check_connected(self) -> None:
+        """Ends the request of a client that has disconnected while reading was paused."""
+        events = hang_up_events(self._transport.get_extra_info("socket").fileno())
+        if events & (select.POLLERR | select.POLLHUP):
+            self.abort()
+        elif events:
+            self.eof_received()
+        else:
+            self._set_timer(HANG_UP_SECONDS, self._check_connected)
 
     def _time_out_body(self) -> None:
         self._reject(DeadlineExceeded("the body did not arrive within the time limit of a request"))
+
+
+def hang_up_events(fd: int) -> int:
+    """Returns which of POLLERR, POLLHUP and POLLRDHUP hold for a socket, which needs no reading."""
+    poll = select.poll()
+    poll.register(fd, _CLOSED_BY_CLIENT)
+    return next((events for _, events in poll.poll(0)), 0)

@@ -1,110 +1,98 @@
-"""The open connections of a process by phase, and which of them make room for others."""
+"""The open connections of a process, shared fairly between addresses: who has many makes room before the others."""
 
 from __future__ import annotations
 
 import time
-from itertools import chain
 
-from face_comparison.observability import metrics
+from face_comparison.server.crowd import Crowd
 from face_comparison.server.open_connection import OpenConnection
 from face_comparison.server.phases import Phase
-from face_comparison.server.ranking import Ranking
 
-FRESH_SECONDS, MANY_NEW = 1.0, 64
-"""How long a connection that has just been accepted is kept, if another one can be closed: a probe may have sent its
-request, which the event loop reads in one of its next iterations. It does not apply to a crowd that sends nothing."""
+CONNECTIONS_SHARE = 0.125
+"""Fraction of the maximum number of connections above which an address makes room before all others."""
 
-_CLOSE_ORDER = (Phase.NEW, Phase.LINGERING, Phase.DISCARDING, Phase.HEAD, Phase.IDLE)
+MEMORY_SHARE = 0.25
+"""Fraction of the memory of all connections above which an address makes room before all others."""
 
 
 class ConnectionTable:
     """The connections of a process.
 
-    Attributes:
-        count: Number of open connections, including those that are accepted but not served yet.
+    Args:
+        max_connections: Maximum number of open connections.
     """
 
-    def __init__(self) -> None:
-        self.count = 0
-        self._by_phase: dict[Phase, dict[OpenConnection, None]] = {phase: {} for phase in Phase}
-        self._slowest = Ranking[OpenConnection](
-            lambda each: -each.bytes_per_second, lambda each: each in self._by_phase[Phase.BODY]
-        )
-        self._largest = Ranking[OpenConnection](lambda each: each.byte_seconds, self._can_free_memory)
+    def __init__(self, max_connections: int) -> None:
+        self._share = CONNECTIONS_SHARE * max_connections
+        self._all = Crowd()
+        self._by_address: dict[str, Crowd] = {}
+
+    @property
+    def count(self) -> int:
+        """The number of connections, including those that are accepted but not served yet."""
+        return self._all.count
+
+    def join(self, address: str) -> None:
+        """Counts a connection that has been accepted."""
+        crowd = self._by_address.get(address)
+        if crowd is None:
+            crowd = self._by_address[address] = Crowd()
+        crowd.count += 1
+        self._all.count += 1
+
+    def leave(self, address: str) -> None:
+        """Counts the end of a connection."""
+        crowd = self._by_address[address]
+        crowd.count -= 1
+        self._all.count -= 1
+        if not crowd.count:
+            del self._by_address[address]
+
+    def is_heavy(self, address: str) -> bool:
+        """Returns whether an address has more than its share of the connections."""
+        crowd = self._by_address.get(address)
+        return crowd is not None and crowd.count > self._share
 
     def add(self, connection: OpenConnection) -> None:
-        """Registers a new connection."""
-        self._by_phase[connection.phase][connection] = None
+        """Registers a connection that is served from now on, and has joined before."""
+        self._all.add(connection)
+        self._by_address[connection.caller].add(connection)
 
     def move(self, connection: OpenConnection, before: Phase) -> None:
-        """Registers that a connection has left the phase `before`. Each phase keeps connections in order of entry."""
-        if self._by_phase[before].pop(connection, True) is None:
+        """Registers that a connection has left the phase `before`."""
+        if self._all.move(connection, before):
+            self._by_address[connection.caller].move(connection, before)
             if connection.phase is Phase.CLOSED:
-                self.count -= 1
-                self._slowest.discard(connection)
-                self._largest.discard(connection)
-            else:
-                self._by_phase[connection.phase][connection] = None
+                self.leave(connection.caller)
+
+    def hold(self, connection: OpenConnection, amount: int) -> None:
+        """Counts memory that a connection is charged for, or no longer charged for if negative."""
+        connection.held_bytes += amount
+        self._all.held_bytes += amount
+        if (crowd := self._by_address.get(connection.caller)) is not None:
+            crowd.held_bytes += amount
 
     def count_in(self, *phases: Phase) -> int:
         """Returns the number of connections in these phases."""
-        return sum(len(self._by_phase[phase]) for phase in phases)
+        return self._all.count_in(*phases)
 
     def evict_one(self, *, respond: bool) -> bool:
-        """Evicts the connection whose loss costs its client least; returns False if all are being processed.
-
-        Args:
-            respond: Whether a client that is sending or receiving gets an error before its connection is closed.
-        """
-        for phase in _CLOSE_ORDER:
-            oldest = next(iter(self._by_phase[phase]), None)
-            if oldest is not None and not (phase is Phase.NEW and self._is_fresh(oldest)):
-                oldest.evict()
-                return True
-        rejected = next((each for each in self._by_phase[Phase.HANDLING] if each.is_rejected), None)
-        if rejected is not None:  # thousands of rejected requests may be waiting for their responses
-            rejected.evict()
+        """Evicts a connection, of the address with the most if that has more than its share (see `Crowd.evict_one`)."""
+        heaviest = max(self._by_address.values(), key=lambda crowd: crowd.count, default=self._all)
+        if heaviest.count > self._share and heaviest.evict_one(respond=respond):
             return True
-        receiving = self._by_phase[Phase.BODY]
-        # If no body is being received, evict the connection that has been sending its response for longest.
-        slowest = (
-            self._slowest.worst(receiving.keys, len(receiving))
-            or next(iter(self._by_phase[Phase.SENDING]), None)
-            or next(iter(self._by_phase[Phase.NEW]), None)
-        )
-        if slowest is None:
-            return False
-        if respond:
-            slowest.evict()
-        else:
-            count_eviction(slowest.phase.value)
-            slowest.abort()
-        return True
-
-    def _is_fresh(self, oldest: OpenConnection) -> bool:
-        """Returns whether new connections, of which this is the oldest, may have sent what has not been read yet."""
-        few = len(self._by_phase[Phase.NEW]) <= MANY_NEW
-        return few and time.monotonic() - oldest.since < FRESH_SECONDS
-
-    def _can_free_memory(self, connection: OpenConnection) -> bool:
-        """Returns whether a connection holds memory, and is not being processed."""
-        return connection.held_bytes > 0 and (
-            connection in self._by_phase[Phase.BODY] or connection in self._by_phase[Phase.SENDING]
-        )
+        return self._all.evict_one(respond=respond)
 
     def largest(self) -> OpenConnection | None:
-        """Returns the connection with the largest product of memory and duration that can be evicted, if any."""
-        receiving, sending = self._by_phase[Phase.BODY], self._by_phase[Phase.SENDING]
-        return self._largest.worst(lambda: chain(receiving, sending), len(receiving) + len(sending))
+        """Returns the connection to evict if memory is short, if any (see `Crowd.largest`)."""
+        heaviest = max(self._by_address.values(), key=lambda crowd: crowd.held_bytes, default=self._all)
+        found = heaviest.largest() if heaviest.held_bytes > MEMORY_SHARE * self._all.held_bytes else None
+        return self._all.largest() if found is None else found
 
     def close_idle(self, seconds: float) -> None:
         """Closes connections that have been idle for at least this many seconds."""
         now = time.monotonic()
         for phase in (Phase.NEW, Phase.IDLE):
-            for connection in [each for each in self._by_phase[phase] if now - each.since >= seconds]:
-                connection.abort()
-
-
-def count_eviction(reason: str) -> None:
-    """Counts an eviction for this reason."""
-    metrics.EVICTIONS.labels(reason).inc()
+            for connection in self._all.in_phase(phase):
+                if now - connection.since >= seconds:
+                    connection.abort()

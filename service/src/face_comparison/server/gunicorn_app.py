@@ -219,8 +219,12 @@ class Application(BaseApplication):  # type: ignore[misc]
         affordable = int(self.memory_per_worker * FETCH_SHARE) // self.settings.max_fetch_bytes
         return max(2, min(self._sizing.slots + self.settings.queue, affordable))
 
-    def http_server(self) -> HttpServer:
-        """Creates the HTTP server in a worker's event loop."""
+    def http_server(self, note_new: Callable[[int], None]) -> HttpServer:
+        """Creates the HTTP server in a worker's event loop.
+
+        Args:
+            note_new: Called with the file of each connection that is served from now on.
+        """
         from face_comparison.server.http_server import HttpServer, ServerLimits  # noqa: PLC0415 (see `load`)
 
         # As many threads as requests can be in the application at once: a single worker may get all admitted requests.
@@ -232,7 +236,7 @@ class Application(BaseApplication):  # type: ignore[misc]
             threads=threads,
             processes=self._sizing.workers,
         )
-        return HttpServer(self.process.app, self.process.head_rejection, limits, self.budget)
+        return HttpServer(self.process.app, self.process.head_rejection, limits, self.budget, note_new)
 
     def run(self) -> None:
         """Runs the arbiter until it is stopped."""

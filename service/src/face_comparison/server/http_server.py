@@ -17,7 +17,8 @@ from face_comparison.server.acceptor import Acceptor
 from face_comparison.server.application_threads import LIVENESS, METRICS, ApplicationThreads
 from face_comparison.server.background_work import BackgroundWork
 from face_comparison.server.connection import Connection
-from face_comparison.server.connection_table import ConnectionTable, count_eviction
+from face_comparison.server.connection_table import ConnectionTable
+from face_comparison.server.crowd import count_eviction
 from face_comparison.server.deferred_work import DeferredWork
 from face_comparison.server.phases import Phase
 from face_comparison.server.wsgi_call import Reply, call_application
@@ -27,8 +28,8 @@ from face_comparison.web import environ as keys
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
-    from face_comparison.server.acceptor import Address
     from face_comparison.server.open_connection import OpenConnection
+    from face_comparison.server.waiting_room import Accepted
     from face_comparison.serving.memory_budget import MemoryBudget
 
 T = TypeVar("T")
@@ -60,7 +61,15 @@ class ServerLimits:
 
 
 class HttpServer:
-    """The connections of one process and the threads that call the application. Call all methods in the event loop."""
+    """The connections of one process and the threads that call the application. Call all methods in the event loop.
+
+    Args:
+        application: The WSGI application.
+        head_rejection: Returns why a request is rejected based on the environ of its head, or None.
+        limits: Limits of the process.
+        budget: Memory budget of the process.
+        note_new: Called with the file of each connection that is served from now on.
+    """
 
     def __init__(
         self,
@@ -68,15 +77,16 @@ class HttpServer:
         head_rejection: Callable[[dict[str, Any]], Exception | None],
         limits: ServerLimits,
         budget: MemoryBudget,
+        note_new: Callable[[int], None] = lambda fd: None,
     ) -> None:
         self._application, self.head_rejection = application, head_rejection
-        self._limits, self._budget = limits, budget
+        self._limits, self._budget, self._note_new = limits, budget, note_new
         self.scratch = memoryview(bytearray(SCRATCH_BYTES))
         self._loop = asyncio.get_running_loop()
         self._threads = ApplicationThreads(limits.threads)
         self._later = BackgroundWork("log")
         self._deferred = DeferredWork()
-        self._table = ConnectionTable()
+        self._table = ConnectionTable(limits.connections)
         self._acceptor = Acceptor(self._table, limits.connections, limits.processes, self._connect, self._evict_one)
         self.draining = False
 
@@ -90,13 +100,16 @@ class HttpServer:
         """Accepts the connections that are already established, and then stops accepting."""
         self._acceptor.stop_listening(listener)
 
-    def _connect(self, sock: socket.socket, peer: Address, address: Address) -> None:
-        task = self._loop.create_task(self._loop.connect_accepted_socket(lambda: Connection(self, peer, address), sock))
-        task.add_done_callback(self._count_failed)
+    def _connect(self, accepted: Accepted) -> None:
+        self._note_new(accepted.sock.fileno())
+        task = self._loop.create_task(
+            self._loop.connect_accepted_socket(lambda: Connection(self, accepted), accepted.sock)
+        )
+        task.add_done_callback(lambda done: self._count_failed(done, accepted.caller))
 
-    def _count_failed(self, task: asyncio.Task[Any]) -> None:
+    def _count_failed(self, task: asyncio.Task[Any], caller: str) -> None:
         if task.cancelled() or task.exception() is not None:
-            self._table.count -= 1
+            self._table.leave(caller)
 
     def _evict_one(self) -> bool:
         # Responding to each evicted client takes longer than a crowd takes to connect.
@@ -144,14 +157,14 @@ class HttpServer:
             if largest is None or largest is connection:
                 return False
             largest.evict()
-        connection.held_bytes += amount
+        self._table.hold(connection, amount)
         return True
 
     def release(self, connection: OpenConnection) -> None:
         """Releases all memory charged to a connection."""
         if connection.held_bytes:
             self._budget.release(connection.held_bytes)
-            connection.held_bytes = 0
+            self._table.hold(connection, -connection.held_bytes)
 
     def report(self) -> None:
         """Updates the gauges; doing so at every change would be too slow."""

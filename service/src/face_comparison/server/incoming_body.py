@@ -16,9 +16,11 @@ _CHUNKED_ALLOWANCE = 8 * 1024
 _CHUNKED_SHARE = 16
 """The framing of a chunked body may take up to the allowance plus a sixteenth of the body."""
 
-_CHUNKED_SLICE = 1024
-"""Number of bytes of a chunked body that are parsed per iteration of the event loop, in addition to a sixteenth of what
-has arrived. Parsing chunks of one byte takes 1 ms per kilobyte."""
+_STEPS_PER_TURN = 64
+"""Number of chunks that are parsed per iteration of the event loop, which takes half a millisecond."""
+
+_PIECE_BYTES = 8 * 1024
+"""Number of bytes that h11 gets at once: it parses trailers as a whole."""
 
 
 class DeclaredBody:
@@ -69,52 +71,68 @@ class DeclaredBody:
 
 
 class ChunkedBody:
-    """A chunked body, which h11 parses one slice at a time.
+    """A chunked body, of which h11 parses a few chunks at a time, however many have arrived.
 
     Attributes:
-        received: Number of bytes that have arrived, without framing.
-        is_complete: Whether the end of the body has been received.
+        received: Number of bytes parsed so far, without framing.
+        is_complete: Whether the end of the body has been parsed.
+        has_more: Whether data that has arrived remains to be parsed.
     """
 
     def __init__(self, protocol: h11.Connection) -> None:
         self._protocol = protocol
+        self._arrived, self._data = bytearray(), bytearray()
         self._wire_bytes = 0
         self.received = 0
-        self.is_complete = False
-        self._data = bytearray()
+        self.is_complete = self.has_more = False
 
-    def parse(self, data: bytes) -> tuple[bytes | bytearray, bytes]:
-        """Parses as much as is allowed in one iteration of the event loop.
+    def add(self, data: bytes | memoryview) -> None:
+        """Adds data that has arrived, for `parse`."""
+        self._arrived += data
 
-        Returns:
-            The content of the chunks, and the rest of `data`: for the next iteration, or after the end of the body.
+    def parse(self) -> bytearray:
+        """Parses as much as is allowed in one iteration of the event loop, and returns the content of the chunks.
 
         Raises:
             InvalidParameter: The framing is malformed, or too large in proportion to the content.
         """
-        size = _CHUNKED_SLICE + self.received // _CHUNKED_SHARE
-        self._wire_bytes += min(size, len(data))
         found = bytearray()
+        self.has_more = True
         try:
-            self._protocol.receive_data(data[:size])
-            event = self._protocol.next_event()
-            while isinstance(event, h11.Data):
-                found += event.data
+            for _ in range(_STEPS_PER_TURN):
                 event = self._protocol.next_event()
+                if isinstance(event, h11.Data):
+                    found += event.data
+                elif event is h11.NEED_DATA and self._arrived:
+                    self._feed()
+                else:
+                    self.is_complete, self.has_more = isinstance(event, h11.EndOfMessage), False
+                    break
         except h11.RemoteProtocolError:
             raise InvalidParameter("the body's chunks are malformed") from None
         self.received += len(found)
-        self.is_complete = isinstance(event, h11.EndOfMessage)
-        framing = self._wire_bytes - self.received
+        unparsed = len(self._protocol.trailing_data[0]) if self.has_more else 0
+        framing = self._wire_bytes - unparsed - self.received
         if not self.is_complete and framing > _CHUNKED_ALLOWANCE + self.received // _CHUNKED_SHARE:
             raise InvalidParameter("the body's chunks are too small: send larger ones")
-        return found, data[size:]
+        return found
+
+    def _feed(self) -> None:
+        piece = bytes(self._arrived[:_PIECE_BYTES])
+        del self._arrived[:_PIECE_BYTES]
+        self._protocol.receive_data(piece)
+        self._wire_bytes += len(piece)
 
     def keep(self, content: bytes | bytearray) -> None:
         """Stores content that `parse` returned."""
         self._data += content
 
+    def rest(self) -> bytes:
+        """Returns what has arrived after the end of the body, and not been passed to h11."""
+        return bytes(self._arrived)
+
     def take(self) -> bytearray:
         """Returns the whole body without a copy, and gives up its memory."""
+        self._arrived.clear()
         data, self._data = self._data, bytearray()
         return data

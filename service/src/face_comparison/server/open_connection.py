@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import h11
 
@@ -16,6 +16,7 @@ from face_comparison.web.environ import ClientConnection
 
 if TYPE_CHECKING:
     from face_comparison.server.http_server import HttpServer
+    from face_comparison.server.waiting_room import Accepted
     from face_comparison.server.wsgi_call import Parts
 
 
@@ -23,13 +24,15 @@ class OpenConnection(asyncio.BufferedProtocol):
     """A connection from its acceptance to its end.
 
     Attributes:
+        caller: Key of the caller that the client's address stands for.
         phase: What the connection is doing.
         since: When the current request, or the wait for the next one, began, in `time.monotonic()` seconds.
         held_bytes: Memory charged to the server's budget.
     """
 
-    def __init__(self, server: HttpServer, peer: tuple[Any, ...], address: tuple[Any, ...]) -> None:
-        self._server, self._peer, self._address = server, peer, address
+    def __init__(self, server: HttpServer, accepted: Accepted) -> None:
+        self._server, self._peer, self._address = server, accepted.peer, accepted.address
+        self.caller, self._first = accepted.caller, accepted.first
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport
         self._timer: asyncio.TimerHandle | None = None
@@ -61,12 +64,19 @@ class OpenConnection(asyncio.BufferedProtocol):
         return self._parser
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Begins to wait for the first byte."""
+        """Begins with what has arrived before, or waits for the first byte."""
         assert isinstance(transport, asyncio.Transport)  # noqa: S101
         self._transport = transport
         transport.set_write_buffer_limits(high=0)  # so that `resume_writing` is called when everything has been sent
         self._set_timer(FIRST_BYTE_SECONDS, self.abort)
         self._server.add(self)
+        if self._first:
+            first, self._first = self._first, b""
+            self._receive(first)
+
+    def _receive(self, data: bytes | memoryview) -> None:
+        """Handles data from the client."""
+        raise NotImplementedError
 
     def connection_lost(self, error: Exception | None) -> None:
         """Ends the connection."""

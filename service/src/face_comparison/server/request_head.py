@@ -22,7 +22,6 @@ MAX_HEADER_FIELDS = 100
 MAX_REQUEST_LINE_BYTES = 8 * 1024
 
 _END = b"\r\n\r\n"
-_BARE_LINE_BREAK = re.compile(rb"(?<!\r)\n|\r(?!\n)|\x00")
 _LINE_BREAKS = b"\r\n"
 _SINGLETONS = frozenset({b"host", b"content-type", b"content-length", b"authorization", b"x-api-key"})
 _LENGTH_NAME = b"content-length:"
@@ -122,7 +121,9 @@ def parse_head(
         raise head_too_long()
     lengths = [number for number, line in enumerate(lines) if line[: len(_LENGTH_NAME)].lower() == _LENGTH_NAME]
     folded = any(line[:1] in (b" ", b"\t") for line in lines)
-    if folded or len(lengths) > 1 or _BARE_LINE_BREAK.search(head):
+    breaks = head.count(b"\r\n")
+    bare = head.count(b"\n") != breaks or head.count(b"\r") != breaks
+    if folded or len(lengths) > 1 or bare or b"\0" in head:
         raise malformed_request()
     length = None
     for number in lengths:

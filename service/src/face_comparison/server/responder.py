@@ -118,10 +118,11 @@ class Responder(OpenConnection):
             self.since = time.monotonic()
             self._enter(Phase.IDLE)
             self._set_timer(KEEPALIVE_SECONDS, self.abort)
-            self._transport.resume_reading()
             if ahead:  # deferred, so that a client that pipelines hundreds of requests does not delay the others
                 self._read_ahead = bytes(ahead)  # bytes that arrive before then are appended
                 self._server.defer(self._receive_read_ahead)
+            else:
+                self._transport.resume_reading()
         else:
             self._linger()
 
@@ -129,6 +130,3 @@ class Responder(OpenConnection):
         if self.phase is not Phase.CLOSED and self._read_ahead:
             self._transport.resume_reading()
             self._receive(b"")
-
-    def _receive(self, data: bytes | memoryview) -> None:
-        raise NotImplementedError

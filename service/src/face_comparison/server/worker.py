@@ -70,7 +70,8 @@ class Worker(BaseWorker):  # type: ignore[misc]
     def run(self) -> None:
         """Serves connections; gunicorn calls it in the new process after loading the application."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(FairSelector(_observe_turn))) as runner:
+        self._selector = FairSelector(_observe_turn)
+        with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(self._selector)) as runner:
             runner.run(self._serve())
 
     def handle_exit(self, sig: int, frame: Any) -> None:
@@ -86,7 +87,7 @@ class Worker(BaseWorker):  # type: ignore[misc]
     async def _serve(self) -> None:
         self._stop = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        server: HttpServer = self.app.http_server()
+        server: HttpServer = self.app.http_server(self._selector.note_new)
         for listener in self.sockets:
             listener.setblocking(False)
             server.listen(listener)

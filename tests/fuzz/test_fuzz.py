@@ -10,6 +10,7 @@ from devtools.fuzz.fuzzing import finding, findings
 from devtools.fuzz.targets import TARGETS
 
 FOUND: dict[str, tuple[str, str]] = {
+    "a distance beyond its code": ("webp codes", "zZUhov+xIAswmT5dBHH0N4jBGPD+TwCHn5IFBYjatpWfd/wR37LjwLBt20js"),
     "a part without a name": ("multipart", "LS14DQpDb250ZW50LURpc3Bvc2l0aW9uOiBmb3JlcwsNCg0KMw0KLS14LS0NCg=="),
 }
 """Target and bytes (base64) of each finding."""

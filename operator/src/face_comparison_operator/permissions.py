@@ -6,6 +6,7 @@ the operator never creates on a user's behalf what its options do not permit.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from posixpath import normpath
@@ -51,9 +52,7 @@ def violations(resource: FaceComparison, settings: Settings) -> list[str]:
 
 def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
     spec = resource.spec
-    own = {_repository(image) for image in (settings.service_image, settings.service_gpu_image) if image}
-    # Every version of the operator's own images is permitted: pinning one keeps pods from changing with the operator.
-    if spec.image and _repository(spec.image) not in own and not _matches(spec.image, settings.allowed_images):
+    if spec.image and not _is_own_image(spec.image, settings) and not _matches(spec.image, settings.allowed_images):
         yield _message("image", spec.image, "allowed-images")
     rules = (
         ("serviceAccountName", [spec.service_account_name], settings.allowed_service_accounts, "service-accounts"),
@@ -103,6 +102,9 @@ def _violations(resource: FaceComparison, settings: Settings) -> Iterator[str]:
                 yield _message(field, key, "allowed-labels")
     yield from _route_violations(resource, settings)
 
+
+_VERSION = re.compile(r"(:\w[\w.-]{0,127})?(@[a-z0-9]+([+._-][a-z0-9]+)*:[0-9a-fA-F]+)?", re.ASCII)
+"""Tag and digest of an image reference."""
 
 _Rule = tuple[str, Sequence[str | None], tuple[str, ...], str]
 
@@ -194,6 +196,12 @@ def _route_violations(resource: FaceComparison, settings: Settings) -> Iterator[
             gateway = f"{namespace}/{parent.name}"
             if namespace != resource.namespace and not _matches(gateway, settings.allowed_gateways):
                 yield _message("route.gateway.parentRefs", gateway, "allowed-gateways")
+
+
+def _is_own_image(image: str, settings: Settings) -> bool:
+    """Returns whether the image is any version of the operator's own: pinning one keeps pods from changing with it."""
+    own = {_repository(each) for each in (settings.service_image, settings.service_gpu_image) if each}
+    return _repository(image) in own and _VERSION.fullmatch(image.removeprefix(_repository(image))) is not None
 
 
 def _repository(image: str) -> str:

@@ -22,6 +22,7 @@ from face_comparison.fetching import response_body, urls
 from face_comparison.image.av1 import count_frames, largest_frame
 from face_comparison.image.decode_cost import estimate_decode_bytes
 from face_comparison.image.isobmff_items import coded_items
+from face_comparison.image.vp8l import table_bytes
 from face_comparison.rekognition.faults import RekognitionFault
 from face_comparison.rekognition.service_model import parse_input
 from face_comparison.rekognition.signature import parse_authorization
@@ -135,6 +136,11 @@ def _coded(data: bytes) -> None:
         count_frames(item)
 
 
+def _stream(data: bytes) -> bytes:
+    """Returns the data of a lossless WebP after its size."""
+    return data[data.index(b"VP8L") + 13 :]
+
+
 _LINE = json.dumps({"face_hash": [0.5] * 768, "FaceModelVersion": "v", "UserId": "anna"}).encode()
 _TEXT = base64.b64encode(_JPEG[:60]).decode()
 _OBJECT = json.dumps({"img": _TEXT, "url": "http://a/b", "max_faces": 3, "min_confidence": 0.5}).encode()
@@ -155,6 +161,11 @@ TARGETS: dict[str, Target] = {
     ),
     "bmp": Target(_decode, _images("bmp"), (b"\0\0", b"\0\1", b"\0\2", b"\xff\xff\xff\xff")),
     "webp": Target(_decode, _images("webp"), (b"VP8 ", b"VP8L", b"VP8X", b"ANMF", b"ALPH", b"EXIF")),
+    "webp codes": Target(
+        lambda data: table_bytes(data, 4096, 4096),
+        tuple(_stream(data) for data in _images("webp") if b"VP8L" in data),
+        (b"\x11", b"\xff" * 8, bytes(8)),
+    ),
     "avif": Target(_decode, (_pillow("AVIF"),), (b"meta", b"ispe", b"irot", b"ipma", b"iref", b"av1C")),
     "json": Target(_detect("application/json"), (_OBJECT,), (b'"img":', b'"url"', b"null", b"[", b"{", b"\\u0000")),
     "json comparison": Target(_compare("application/json"), (_COMPARISON,), (b'"targets"', b'"face_hash"', b"[", b"{")),

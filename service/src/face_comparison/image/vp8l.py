@@ -131,8 +131,9 @@ class _Reader:
         """Reads a prefix code for `size` symbols. Returns the symbol, and its length in bits, for every next bits."""
         if self._bits(1):
             second = self._bits(1)
-            symbols = {self._bits(8 if self._bits(1) else 1), *(self._bits(8) for _ in range(second))}
-            return [(symbol, len(symbols) - 1) for symbol in sorted(symbols)]
+            stored = [self._bits(8 if self._bits(1) else 1), *(self._bits(8) for _ in range(second))]
+            symbols = sorted({symbol for symbol in stored if symbol < size} or {0})  # a decoder rejects others
+            return [(symbol, len(symbols) - 1) for symbol in symbols]
         count = self._bits(4) + 4
         lengths = [0] * 19
         for symbol in _LENGTH_ORDER[:count]:

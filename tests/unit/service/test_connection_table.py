@@ -114,19 +114,19 @@ def test_crowds_come_last_and_probes_before_other_requests(clients: Any) -> None
     assert room.take() is None
 
 
-def test_crowd_is_dropped_first_and_its_oldest(clients: Any) -> None:
+@pytest.mark.parametrize("flood", [b"", b"POST /", PROBE], ids=["silence", "requests", "probes"])
+def test_flood_is_dropped_first_and_its_oldest(clients: Any, flood: bytes) -> None:
+    """What others have sent is kept, and so are those who have not had the time to send anything."""
     room = WaitingRoom(lambda caller: caller == "crowd")
-    added = [
-        clients("a"), clients("crowd", b"1"), clients("crowd", b"2"), clients("crowd"), clients("b", PROBE),
-        clients("crowd", PROBE),
-    ]  # fmt: skip
-    for each in added:
+    light = [clients("a", first) for first in (b"", b"POST /", PROBE)]
+    others = [clients("crowd", first) for first in (b"", b"POST /", PROBE) if first != flood]
+    crowd = [clients("crowd", flood) for _ in range(6)]
+    for each in (*light, *others, *crowd):
         room.add(each)
-    dropped = [room.drop_of_crowd() for _ in range(3)]
-    assert [added.index(each) for each in dropped if each is not None] == [1, 3, 2]
+    assert [crowd.index(room.drop_of_crowd()) for _ in range(5)] == [0, 1, 2, 3, 4]
+    assert {id(room.drop()) for _ in range(3)} == {id(each) for each in (*others, crowd[5])}
     assert room.drop_of_crowd() is None
-    dropped = [room.drop() for _ in range(3)]
-    assert [added.index(each) for each in dropped if each is not None] == [5, 0, 4]
+    assert {id(room.drop()) for _ in range(3)} == {id(each) for each in light}
     assert room.drop() is None
 
 

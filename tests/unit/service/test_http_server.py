@@ -156,6 +156,33 @@ def test_lists_from_slow_store_delay_no_document(method: str) -> None:
     assert_no_delay(held, dict(DOCUMENT))
 
 
+@pytest.mark.parametrize("names", [("REMOTE_ADDR",), ("REMOTE_ADDR", keys.CALLER)])
+def test_callers_take_turns_for_threads(names: tuple[str, ...]) -> None:
+    """However many requests one of them has sent before. Behind a proxy, all have its address."""
+    handled: list[str] = []
+    go = threading.Event()
+
+    def answer(environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
+        go.wait()
+        handled.append(environ[names[-1]])
+        start_response("200 OK", [("Content-Length", "0")])
+        return []
+
+    async def run() -> None:
+        limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=1)
+        server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
+        ended = asyncio.Event()
+        for caller in ["a"] * 50 + ["b", "c", "b"]:
+            environ = {"PATH_INFO": "/", "REQUEST_METHOD": "POST", "REMOTE_ADDR": "proxy"} | {names[-1]: caller}
+            server.submit(environ, lambda _: ended.set() if len(handled) == 53 else None)
+        go.set()
+        await asyncio.wait_for(ended.wait(), 30)
+
+    asyncio.run(run())
+    assert handled[:6] == ["a", "a", "b", "c", "a", "b"]
+    assert handled[6:] == ["a"] * 47
+
+
 class Transfer:
     """A connection whose body arrives; it holds more, the larger `age` is, but never ends by itself."""
 

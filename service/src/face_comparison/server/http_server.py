@@ -190,7 +190,8 @@ class HttpServer:
             self._loop.call_soon(on_reply, call_application(self._application, environ))
             return
         method = environ["REQUEST_METHOD"]
-        self._threads.call_for(path, method, lambda: call_application(self._application, environ), on_reply)
+        caller = environ.get(keys.CALLER) or environ.get("REMOTE_ADDR", "")
+        self._threads.call_for(path, method, caller, lambda: call_application(self._application, environ), on_reply)
 
     def _respond_to_rejected(self, environ: dict[str, Any], on_reply: Callable[[Reply], None]) -> None:
         reply = call_application(self._application, environ)

@@ -73,12 +73,12 @@ class WaitingRoom:
         return self._light.newest() or self._heavy.newest()
 
     def drop_of_crowd(self) -> Accepted | None:
-        """Removes and returns a connection of a caller with many, if there is any that is not a probe."""
+        """Removes and returns the connection of a caller with many whose loss matters least, if there is any."""
         return self._heavy.oldest()
 
     def drop(self) -> Accepted | None:
         """Removes and returns the connection whose loss matters least, if there is any."""
-        return self._heavy.oldest() or self._heavy.oldest_probe() or self._light.oldest() or self._light.oldest_probe()
+        return self._heavy.oldest() or self._light.oldest()
 
 
 class _Queues:
@@ -109,8 +109,8 @@ class _Queues:
         return queue.pop() if queue else None
 
     def oldest(self) -> Accepted | None:
-        """Removes and returns the oldest one of the kind of which there are more, other than probes."""
-        while queue := max(self._silent, self._others, key=len):
+        """Removes and returns the oldest one of the kind of which there are most: that of the flood."""
+        while queue := max(self._others, self._silent, self._probes, key=len):
             accepted = queue.popleft()
             if not accepted.first:
                 accepted.first = read_available(accepted.sock) or b""
@@ -119,9 +119,6 @@ class _Queues:
                     continue
             return accepted
         return None
-
-    def oldest_probe(self) -> Accepted | None:
-        return self._probes.popleft() if self._probes else None
 
 
 def read_available(sock: socket.socket) -> bytes | None:

@@ -17,6 +17,7 @@ from face_comparison.serving.face_service import FaceService, Fetcher
 from face_comparison.serving.readiness import Readiness
 from face_comparison.settings import Settings
 from face_comparison.vision.analyzer import Analyzer
+from face_comparison.web import environ as environ_keys
 from face_comparison.web.auth import ApiKeys
 from face_comparison.web.client_address import environ_address, trust_proxies
 from face_comparison.web.collections import register_collections
@@ -25,7 +26,7 @@ from face_comparison.web.endpoint import Endpoint
 from face_comparison.web.face_routes import register_faces
 from face_comparison.web.health_routes import register_health
 from face_comparison.web.rekognition import register_rekognition
-from face_comparison.web.request_gate import RequestGate
+from face_comparison.web.request_gate import RequestGate, caller_of_address
 from face_comparison.web.request_hooks import register_hooks
 
 if TYPE_CHECKING:
@@ -80,10 +81,14 @@ def create_app(
 
 
 def head_rejection(app: Flask, settings: Settings, environ: WSGIEnvironment) -> Exception | None:
-    """Returns why the application rejects a request based on its head alone, or None if it needs the body."""
+    """Returns why the application rejects a request based on its head alone, or None if it needs the body.
+
+    Notes the caller that the address stands for.
+    """
     gate: RequestGate = app.extensions[_GATE]
     path = former_path(environ["PATH_INFO"], settings.former_stage, settings.stage)
     address = environ_address(environ, settings.trusted_proxies)
+    environ[environ_keys.CALLER] = caller_of_address(address).key
     return gate.rejection(app.url_map, environ | {"PATH_INFO": path, "REMOTE_ADDR": address})
 
 

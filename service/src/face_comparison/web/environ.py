@@ -13,6 +13,10 @@ ERROR = "face_comparison.error"
 DEADLINE = "face_comparison.deadline"
 """Deadline of the request, in `time.monotonic()` seconds."""
 
+CALLER = "face_comparison.caller"
+"""Key of the caller that the request's address stands for, behind trusted proxies as well; only of a request with a
+body."""
+
 CLIENT = "face_comparison.client"
 """The `ClientConnection` that the request came on."""
 

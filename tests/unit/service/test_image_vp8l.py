@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -55,6 +56,13 @@ def test_files_of_encoders_cost_little_more(colors: int, method: int, side: int)
     tables = vp8l.table_bytes(stream(data), side, side)
     assert tables <= 20_000 * sets(data, side, side)
     assert webp.bytes_per_pixel(data) == pytest.approx(13 + tables / side**2)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_random_data_is_read_to_an_end(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    for _ in range(30):
+        assert 0 < vp8l.table_bytes(random.bytes(3000), 16383, 16383) < 2 << 30
 
 
 @pytest.mark.parametrize("data", [b"", b"\xff" * 1000, b"\x55" * 300_000, bytes(1_000_000), bytes(range(256)) * 4000])

@@ -37,6 +37,8 @@ def table_bytes(stream: bytes, width: int, height: int) -> int:
     """
     try:
         sets, cache = _Reader(stream).sets(width, height)
+    except _TooShort:
+        sets, cache = 1, 0  # the decoder stops before it builds tables
     except _TooLong:
         sets, cache = min(_MAX_SETS, _blocks(width, height, _MIN_BLOCK_BITS)), _MAX_CACHE
     return sets * (_SET_BYTES + _ENTRY_BYTES * (_ENTRIES + cache))
@@ -46,8 +48,12 @@ class _TooLong(Exception):
     """The images before the pixels are larger than encoders write them."""
 
 
+class _TooShort(Exception):
+    """The data ends within the images before the pixels."""
+
+
 class _Reader:
-    """Reads bits, the least significant first. Past the end, they are zeros."""
+    """Reads bits, the least significant first. Raises _TooShort after the end, where a few are zeros."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at, self._held, self._count = data, 0, 0, 0
@@ -79,6 +85,8 @@ class _Reader:
 
     def _peek(self, count: int) -> int:
         if self._count < count:
+            if self._at > len(self._data):
+                raise _TooShort
             self._held |= int.from_bytes(self._data[self._at : self._at + 8], "little") << self._count
             self._at += 8
             self._count += 64

@@ -53,7 +53,7 @@ class Scene:
 
 def scenes(analyzer: Analyzer, kinds: Sequence[str] = ()) -> Iterator[Scene]:
     """Yields every image of the named kinds, by default of all; the analyzer detects the originals' faces."""
-    table = _read("table.jpg")
+    table = read("table.jpg")
     seated = _faces(analyzer, "table.jpg")
     lowest = min(face.box.height for face in seated)
     for height in (*GROUP_HEIGHTS, lowest):
@@ -65,7 +65,7 @@ def scenes(analyzer: Analyzer, kinds: Sequence[str] = ()) -> Iterator[Scene]:
         places = tuple((*_center(face, scale), face.box.height * scale) for face in seated)
         yield Scene(kind, np.asarray(image, np.uint8), places)
     for name in (*PORTRAITS, *HARD_PORTRAITS):
-        photo, (face, *_) = _read(name), _faces(analyzer, name)
+        photo, (face, *_) = read(name), _faces(analyzer, name)
         for label, (size, heights) in CANVASES.items():
             for height in heights:
                 kind = f"{height} px in {label}" + (", hard" if name in HARD_PORTRAITS else "")
@@ -105,7 +105,8 @@ def measure(analyzer: Analyzer, kinds: Sequence[str] = ()) -> dict[str, dict[str
     return {kind: dict(count) for kind, count in counts.items()}
 
 
-def _read(name: str) -> NDArray[np.uint8]:
+def read(name: str) -> NDArray[np.uint8]:
+    """Returns the named sample photograph (height, width, 3) BGR."""
     return np.asarray(cv2.imread(str(samples.photographs(name)[name]), cv2.IMREAD_COLOR), np.uint8)
 
 

@@ -161,7 +161,7 @@ class Everywhere:
         return OrientedDetections.of(
             Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros((0, 5, 2), np.float32))
         )
-    propose_turned = propose_finer = propose
+    propose_turned = propose_finer = propose_tilted = propose
     def worth_refining(self, proposals, *_):
         return proposals
     def refine(self, pyramid, proposals, *_, turned):

@@ -18,6 +18,13 @@ from face_comparison.vision.orientation import SMALL_TILT, next_view
         ((100.0, 80.0, 175.0), (0.0, 90.0, 180.0, -90.0), None),
         ((44.0,), (0.0, 90.0, 180.0, -90.0), 44.0),
         ((-175.0,), (180.0,), None),
+        ((17.0, 22.0, 19.0), (0.0,), 19.0),  # the camera was tilted
+        ((-14.0, -20.0, -11.0), (0.0,), -14.0),
+        ((17.0, 19.0), (0.0, 19.0), None),
+        ((-160.0, -166.0, -163.0), (0.0, 90.0, 180.0, -90.0), -163.0),
+        ((18.0,), (0.0,), None),  # a head is tilted
+        ((16.0, -17.0), (0.0,), None),
+        ((10.0, 12.0), (0.0,), None),
     ],
 )
 def test_next_view_shows_remaining_faces_upright(

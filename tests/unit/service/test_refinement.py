@@ -255,3 +255,53 @@ def test_remaining_proposals_are_refined_after_false_ones(
     monkeypatch.setattr(refinement, "examine", examine)
     found = refinement.refine(IMAGE, OrientedDetections.of(large), unused, SPEC, criteria(1))
     assert found.faces.scores.tolist() == pytest.approx([0.9])
+
+
+@pytest.mark.parametrize(
+    ("score", "upside_down", "kept"),
+    [
+        (0.75, 0.9, 0.9),
+        (0.75, 0.79, 0.75),  # too low for a turned face
+        (0.83, 0.81, 0.83),
+        (0.86, 0.9, 0.86),  # a sharp upright face
+    ],
+)
+def test_doubtful_face_is_tried_upside_down(
+    rolls: Callable[[Score], list[float]],
+    monkeypatch: pytest.MonkeyPatch,
+    score: float,
+    upside_down: float,
+    kept: float,
+) -> None:
+    def scored(roll: float) -> float:
+        return upside_down if abs(roll) > 90 else score
+
+    # The first crop, which alone decides at first, shows an upright face.
+    requested = rolls(lambda x, roll: 0.9 if roll == 0 else scored(roll))
+    monkeypatch.setattr(refinement, "measure_roll", lambda pyramid, places, *rest: places)
+
+    def locate(pyramid: Pyramid, places: Places, *rest: object) -> OrientedDetections:
+        found = proposals(*((x, scored(roll)) for x, roll in zip(places.centers[:, 0], places.rolls, strict=True)))
+        return OrientedDetections(found.faces, places.rolls, found.spreads)
+
+    monkeypatch.setattr(refinement, "locate", locate)
+    found = refinement.refine(IMAGE, proposals((100, 0.9)), unused, SPEC, criteria(1))
+    assert found.faces.scores.tolist() == pytest.approx([kept])
+    assert requested == [0] + [-180, -135, 135] * (score < SPEC.upright_score)
+
+
+def test_sure_neighbor_is_not_replaced_by_a_doubtful_face(
+    rolls: Callable[[Score], list[float]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rolls(lambda x, roll: 0.95)
+    monkeypatch.setattr(refinement, "measure_roll", lambda pyramid, places, *rest: places)
+    # From the doubtful face, the crops move to the sure one.
+    monkeypatch.setattr(
+        refinement,
+        "locate",
+        lambda pyramid, places, *rest: OrientedDetections(
+            proposals(*((300, 0.95) for _ in places.rolls)).faces, places.rolls, np.zeros(len(places))
+        ),
+    )
+    found = proposals((300, 0.9), (340, 0.7))
+    assert not len(refinement.examine_upside_down(IMAGE, found, unused, SPEC, 0.6))

@@ -10,6 +10,7 @@ from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.search import Search, SearchCriteria
 
 LONGEST = 2400
+DIAGONAL = ["tilted 45", "tilted -45", "tilted 135", "tilted -135"]
 SIDE, FINER_SIDE = 600, 1000
 
 
@@ -55,6 +56,9 @@ class Views:
     def propose_finer(self, pyramid: Pyramid, minimum: float, longest: int) -> OrientedDetections:
         return self._in("finer", pyramid)
 
+    def propose_tilted(self, pyramid: Pyramid, minimum: float, longest: int, roll: float) -> OrientedDetections:
+        return self._in(f"tilted {roll:g}", pyramid)
+
     def refine(
         self, pyramid: Pyramid, proposals: OrientedDetections, minimum: float, count: int, *, turned: bool
     ) -> OrientedDetections:
@@ -82,8 +86,9 @@ def search(views: Views, longest: int = LONGEST) -> tuple[Search, OrientedDetect
         ({"upright": (300, 0.9)}, ["upright"]),
         ({"turned": (300, 0.9)}, ["upright", "turned"]),
         ({"finer": (300, 0.9)}, ["upright", "turned", "finer"]),
-        ({"upright": (300, 0.7), "turned": (300, 0.7)}, ["upright", "turned", "finer"]),
-        ({}, ["upright", "turned", "finer"]),
+        ({"tilted -45": (300, 0.9)}, ["upright", "turned", "finer", "tilted 45", "tilted -45"]),
+        ({"upright": (300, 0.7), "turned": (300, 0.7)}, ["upright", "turned", "finer", *DIAGONAL]),
+        ({}, ["upright", "turned", "finer", *DIAGONAL]),
     ],
 )
 def test_further_views_are_looked_at_only_while_no_face_is_sure(
@@ -102,13 +107,13 @@ def test_upright_view_is_looked_at_again_only_if_the_image_is_decoded_finer() ->
 
     views = Small()
     search(views)
-    assert views.looked == ["upright again", "turned", "finer"]
+    assert views.looked == ["upright again", "turned", "finer", *DIAGONAL]
 
 
 def test_no_finer_view_of_an_image_that_the_first_shows_in_full() -> None:
     views = Views()
     search(views, SIDE)
-    assert views.looked == ["upright", "turned"]
+    assert views.looked == ["upright", "turned", *DIAGONAL]
 
 
 def test_finer_view_adds_what_is_elsewhere_and_leaves_the_rest() -> None:

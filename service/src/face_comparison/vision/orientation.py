@@ -10,6 +10,14 @@ from numpy.typing import NDArray
 SMALL_TILT = 30.0
 """Maximum angle in degrees between a face and the nearest view at which the detector works well enough on that view."""
 
+SHARED_TILT = 12.0
+"""Like SMALL_TILT, but for the mean of several faces that are all tilted alike: then the camera was tilted, and other
+heads lean even further."""
+
+DIAGONALS = (45.0, -45.0, 135.0, -135.0)
+"""Rolls in degrees of views between the quarter turns, in which small faces that are tilted by about 45 degrees are
+often not detected."""
+
 MOST_TILTED_VIEWS = 3
 
 
@@ -27,10 +35,26 @@ def next_view(rolls: NDArray[np.float64], seen: Sequence[float]) -> float | None
     """
     if not len(rolls):
         return None
-    distances = np.abs(angle_difference(rolls[:, None], np.array(seen, np.float64))).min(axis=1)
-    far = rolls[distances > SMALL_TILT]
+    far = rolls[_distances(rolls, seen) > SMALL_TILT]
+    if not len(far) and _are_tilted_alike(rolls, seen):
+        far = rolls
     if not len(far):
         return None
-    mean = float(np.degrees(np.angle(np.exp(1j * np.radians(far)).sum())))
     # Take the roll of the face nearest to the mean: if faces lean to both sides, the mean would show none upright.
-    return float(far[np.abs(angle_difference(far, mean)).argmin()])
+    return float(far[np.abs(angle_difference(far, _mean(far))).argmin()])
+
+
+def _are_tilted_alike(rolls: NDArray[np.float64], seen: Sequence[float]) -> bool:
+    mean = _mean(rolls)
+    alike = np.abs(angle_difference(rolls, mean)).max() <= SMALL_TILT
+    return bool(len(rolls) > 1 and alike and _distances(np.array([mean]), seen)[0] > SHARED_TILT)
+
+
+def _distances(rolls: NDArray[np.float64], seen: Sequence[float]) -> NDArray[np.float64]:
+    """Returns the angles (K,) between each roll and the nearest view, in degrees."""
+    return np.asarray(np.abs(angle_difference(rolls[:, None], np.array(seen, np.float64))).min(axis=1))
+
+
+def _mean(rolls: NDArray[np.float64]) -> float:
+    """Returns the circular mean, in degrees."""
+    return float(np.degrees(np.angle(np.exp(1j * np.radians(rolls)).sum())))

@@ -30,6 +30,7 @@ from face_comparison.vision.crops import (
 from face_comparison.vision.detections import (
     Detections,
     OrientedDetections,
+    find_elsewhere,
     no_detections,
     non_max_suppression,
 )
@@ -127,6 +128,10 @@ def refine(
         found = OrientedDetections.concatenate([found, more])
         found = found.at(non_max_suppression(found.faces, criteria.iou_threshold))
         rest = np.setdiff1d(rest, likely)
+    if (found.faces.scores < spec.upright_score).any():
+        turned = examine_upside_down(pyramid, found, detect, spec, criteria.min_score)
+        found = OrientedDetections.concatenate([found, turned])
+        found = found.at(non_max_suppression(found.faces, criteria.iou_threshold))
     return found
 
 
@@ -225,6 +230,32 @@ def examine(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement, 
     found = locate(pyramid, measure_roll(pyramid, places, detect, spec), detect, spec)
     turned = np.interp(np.abs(found.rolls), (TILTED, TURNED), (min_score, max(min_score, TURNED_SCORE)))
     return found.at(np.flatnonzero(found.faces.scores >= turned))
+
+
+def examine_upside_down(
+    pyramid: Pyramid, found: OrientedDetections, detect: Detect, spec: Refinement, min_score: float
+) -> OrientedDetections:
+    """Returns the faces that were taken for faces of about the opposite roll, at which they score lower.
+
+    On the first crop, a bald head and a beard upside down may look like a chin and hair. So every face that scores
+    lower than a sharp upright one is tried at opposite rolls.
+
+    Args:
+        pyramid: The image.
+        found: The faces, without duplicates.
+        detect: Runs the detector.
+        spec: The refinement parameters of the bundle's detector.
+        min_score: Minimum score of an upright face, 0-1.
+    """
+    is_doubtful = found.faces.scores < spec.upright_score
+    doubtful, others = found.at(np.flatnonzero(is_doubtful)), found.at(np.flatnonzero(~is_doubtful))
+    owner = np.repeat(np.arange(len(doubtful)), len(NEIGHBORS))
+    rolls = angle_difference(doubtful.rolls[owner] + 180.0 + np.tile(NEIGHBORS, len(doubtful)), 0.0)
+    opposite = place_proposals(doubtful).at(owner).rolled(rolls)
+    seen = look(pyramid, opposite, spec.probe_room, spec.probe_side, detect, FINE)
+    better = np.flatnonzero(seen.scores > doubtful.faces.scores[owner])
+    turned = examine(pyramid, Places(seen.centers, seen.sizes, rolls).at(better), detect, spec, min_score)
+    return turned.at(find_elsewhere(turned.faces, others.faces))
 
 
 def measure_roll(pyramid: Pyramid, places: Places, detect: Detect, spec: Refinement) -> Places:

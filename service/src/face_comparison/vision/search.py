@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from face_comparison.image import Reduce
 from face_comparison.vision.detections import Detections, OrientedDetections, find_elsewhere
-from face_comparison.vision.orientation import MOST_TILTED_VIEWS, next_view
+from face_comparison.vision.orientation import DIAGONALS, MOST_TILTED_VIEWS, next_view
 from face_comparison.vision.pyramid import Pyramid
 from face_comparison.vision.recognizer import QUARTERS, Recognizer
 
@@ -92,9 +92,9 @@ class Search:
     def _usual_faces(self) -> OrientedDetections:
         """Returns the faces with at least the usual score, by descending score.
 
-        If no face is sure, the search continues on the image turned sideways and upside down, and if there is still no
-        sure face, in finer views. If a face is tilted far from every view, a view is added in which it is upright,
-        because other faces are often tilted the same way.
+        If no face is sure, the search continues on the image turned sideways and upside down, then in finer views, and
+        then on the image turned diagonally, each only if there is still no sure face. If a face is tilted far from
+        every view, a view is added in which it is upright, because other faces are often tilted the same way.
         """
         recognizer, minimum, longest = self._recognizer, self._criteria.usual, self._longest
         with timed(self._stages, "detect"):
@@ -108,14 +108,17 @@ class Search:
             found, seen = self._refined(proposals, turned=True), [roll for _, roll in QUARTERS]
         if not len(recognizer.sure_rolls(found)) and longest > recognizer.view_side(longest):
             found = self._with_finer(found)
-        for _ in range(MOST_TILTED_VIEWS):
-            roll = next_view(recognizer.sure_rolls(found), seen)
-            if roll is None:
+        for roll in DIAGONALS:
+            if len(recognizer.sure_rolls(found)):
                 break
-            with timed(self._stages, "detect"):
-                proposals = recognizer.propose_tilted(self.image, minimum, longest, roll)
-            found = self._with_more(found, proposals, minimum)
+            found = self._with_tilted(found, roll)
             seen.append(roll)
+        for _ in range(MOST_TILTED_VIEWS):
+            next_roll = next_view(recognizer.sure_rolls(found), seen)
+            if next_roll is None:
+                break
+            found = self._with_tilted(found, next_roll)
+            seen.append(next_roll)
         return found
 
     def _worth_refining(self, proposals: OrientedDetections, minimum: float) -> OrientedDetections:
@@ -135,6 +138,12 @@ class Search:
             return both
         self.image, self._reduce = coarse
         return found
+
+    def _with_tilted(self, found: OrientedDetections, roll: float) -> OrientedDetections:
+        """Returns the faces plus those elsewhere in a view that shows heads of this roll (degrees) upright."""
+        with timed(self._stages, "detect"):
+            proposals = self._recognizer.propose_tilted(self.image, self._criteria.usual, self._longest, roll)
+        return self._with_more(found, proposals, self._criteria.usual)
 
     def _with_more(
         self, found: OrientedDetections, proposals: OrientedDetections, minimum: float

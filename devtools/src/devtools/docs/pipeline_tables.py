@@ -5,17 +5,23 @@ Each derives from a file in docs/data that the program of the same name writes.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 from devtools.docs.measured import read
 from devtools.docs.tables import table
 
-SIZES = ("large", "small")
+SIZES = ("as taken", "80 px", "60 px")
+
+MODERATE = 60
+"""Angle in degrees up to which more is expected than beyond."""
 
 
 def rotation() -> str:
     """Returns one row per angle, for images as taken and for small faces."""
     sizes = read("rotation")["sizes"]
     rows = []
-    for angle in sizes["large"]:
+    for angle in sizes[SIZES[0]]:
         cells = []
         for size in SIZES:
             row = sizes[size][angle]
@@ -24,23 +30,27 @@ def rotation() -> str:
                 f"{row['new_accepted']} of {row['pairs']}",
             ]
         rows.append([f"{angle}°", *cells])
-    head = "rotation", "as taken: not found / rejected", "new false matches"
-    return table((*head, "70 px: not found / rejected", "new false matches"), rows)
+    heads = [cell for size in SIZES for cell in (f"{size}: not found / rejected", "new false matches")]
+    return table(("rotation", *heads), rows)
 
 
 def rotation_summary() -> str:
-    """Returns the sums over all angles in one sentence."""
-    parts = []
-    for size, name in zip(SIZES, ("as taken", "at 70 px"), strict=True):
-        rows = read("rotation")["sizes"][size].values()
-        faces, lost, rejected, pairs, new = (
-            sum(row[key] for row in rows) for key in ("faces", "lost", "rejected", "pairs", "new_accepted")
-        )
-        parts.append(
-            f"{name} {lost} of {faces} faces were not found, {rejected} rejected, "
-            f"and {new} of {pairs:,} pairs of different people newly matched"
-        )
-    return f"Over all angles: {'; '.join(parts)}."
+    """Returns the sums over all angles, one row per size."""
+    measured = read("rotation")
+    rows = []
+    for size in SIZES:
+        by_angle = {int(angle): row for angle, row in measured["sizes"][size].items()}
+        near = [row for angle, row in by_angle.items() if abs(angle) <= MODERATE]
+        far = [row for angle, row in by_angle.items() if abs(angle) > MODERATE]
+        new, pairs = (sum(row[key] for row in by_angle.values()) for key in ("new_accepted", "pairs"))
+        rows.append([size, *map(_unrecognized, (near, far, [measured["hard"][size]])), f"{new} of {pairs:,}"])
+    head = "faces", "not recognized up to 60°", "beyond 60°", "hard portraits, at any angle", "new false matches"
+    return table(head, rows)
+
+
+def _unrecognized(rows: Sequence[Mapping[str, Any]]) -> str:
+    lost, faces = sum(row["lost"] + row["rejected"] for row in rows), sum(row["faces"] for row in rows)
+    return f"{lost} of {faces}"
 
 
 def recall() -> str:

@@ -11,8 +11,8 @@ OUTPUT = DATA.parent / "images" / "rotation.svg"
 LEFT, RIGHT, TOP, BOTTOM = 50.0, 720.0, 30.0, 250.0
 WIDTH, HEIGHT = 760, 310
 HIGHEST = 1.2
-COLORS = {"large": "#2f8f5b", "small": "#c2703d"}
-NAMES = {"large": "as taken", "small": "70 px high in 1920x1080"}
+COLORS = {"as taken": "#2f8f5b", "80 px": "#c2703d", "60 px": "#4a6fb5"}
+NAMES = {"as taken": "as taken", "80 px": "80 px high in 1920x1080", "60 px": "60 px high in 1920x1080"}
 INK = "#7a7a7a"
 
 

@@ -48,6 +48,9 @@ class Recognizer:
         likely = most_prominent_places(areas, sure, np.zeros(0), count)
         return proposals.at(np.flatnonzero(likely))
 
+    def turned_over(self, pyramid: Pyramid, found: OrientedDetections, minimum: float) -> OrientedDetections:
+        return found
+
     def sure_rolls(self, found: OrientedDetections) -> NDArray[np.float64]:
         return np.zeros(1)
 

@@ -166,6 +166,8 @@ class Everywhere:
         return proposals
     def refine(self, pyramid, proposals, *_, turned):
         return proposals
+    def turned_over(self, pyramid, found, minimum):
+        return found
     def sure_rolls(self, found):
         return found.rolls
     def merged(self, found, more):

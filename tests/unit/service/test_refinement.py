@@ -258,12 +258,12 @@ def test_remaining_proposals_are_refined_after_false_ones(
 
 
 @pytest.mark.parametrize(
-    ("score", "upside_down", "kept"),
+    ("score", "upside_down", "turned"),
     [
-        (0.75, 0.9, 0.9),
-        (0.75, 0.79, 0.75),  # too low for a turned face
-        (0.83, 0.81, 0.83),
-        (0.86, 0.9, 0.86),  # a sharp upright face
+        (0.75, 0.9, [0.9] * 3),  # duplicates of one face
+        (0.75, 0.79, []),  # too low for a turned face
+        (0.83, 0.81, []),
+        (0.86, 0.9, []),  # a sharp upright face
     ],
 )
 def test_doubtful_face_is_tried_upside_down(
@@ -271,23 +271,19 @@ def test_doubtful_face_is_tried_upside_down(
     monkeypatch: pytest.MonkeyPatch,
     score: float,
     upside_down: float,
-    kept: float,
+    turned: list[float],
 ) -> None:
-    def scored(roll: float) -> float:
-        return upside_down if abs(roll) > 90 else score
-
-    # The first crop, which alone decides at first, shows an upright face.
-    requested = rolls(lambda x, roll: 0.9 if roll == 0 else scored(roll))
+    requested = rolls(lambda x, roll: upside_down)
     monkeypatch.setattr(refinement, "measure_roll", lambda pyramid, places, *rest: places)
 
     def locate(pyramid: Pyramid, places: Places, *rest: object) -> OrientedDetections:
-        found = proposals(*((x, scored(roll)) for x, roll in zip(places.centers[:, 0], places.rolls, strict=True)))
+        found = proposals(*((x, upside_down) for x in places.centers[:, 0]))
         return OrientedDetections(found.faces, places.rolls, found.spreads)
 
     monkeypatch.setattr(refinement, "locate", locate)
-    found = refinement.refine(IMAGE, proposals((100, 0.9)), unused, SPEC, criteria(1))
-    assert found.faces.scores.tolist() == pytest.approx([kept])
-    assert requested == [0] + [-180, -135, 135] * (score < SPEC.upright_score)
+    found = refinement.examine_upside_down(IMAGE, proposals((100, score)), unused, SPEC, 0.6)
+    assert found.faces.scores.tolist() == pytest.approx(turned)
+    assert requested == [-180, -135, 135] * (score < SPEC.upright_score)
 
 
 def test_sure_neighbor_is_not_replaced_by_a_doubtful_face(

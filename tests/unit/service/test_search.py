@@ -64,6 +64,9 @@ class Views:
     ) -> OrientedDetections:
         return proposals
 
+    def turned_over(self, pyramid: Pyramid, found: OrientedDetections, minimum: float) -> OrientedDetections:
+        return found
+
     def sure_rolls(self, found: OrientedDetections) -> NDArray[np.float64]:
         return found.rolls[found.faces.scores >= 0.75]
 

@@ -181,6 +181,20 @@ class Recognizer:
         )
         return refinement.refine(pyramid, proposals, self._detect, spec.refinement, criteria)
 
+    def turned_over(self, pyramid: Pyramid, found: OrientedDetections, minimum: float) -> OrientedDetections:
+        """Returns the faces, with those that were detected upside down at their right roll; see `refinement`.
+
+        Args:
+            pyramid: The image.
+            found: In pixels of the image, without duplicates.
+            minimum: As for `refine`.
+        """
+        spec = self._manifest.detector
+        if spec.refinement is None or not (found.faces.scores < spec.refinement.upright_score).any():
+            return found
+        turned = refinement.examine_upside_down(pyramid, found, self._detect, spec.refinement, minimum)
+        return self.merged(found, turned)
+
     def sure_rolls(self, found: OrientedDetections) -> NDArray[np.float64]:
         """Returns the rolls (K,), in degrees, of the sure faces."""
         return found.rolls[found.faces.scores >= self._manifest.detector.sure_confidence]

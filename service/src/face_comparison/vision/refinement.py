@@ -128,10 +128,6 @@ def refine(
         found = OrientedDetections.concatenate([found, more])
         found = found.at(non_max_suppression(found.faces, criteria.iou_threshold))
         rest = np.setdiff1d(rest, likely)
-    if (found.faces.scores < spec.upright_score).any():
-        turned = examine_upside_down(pyramid, found, detect, spec, criteria.min_score)
-        found = OrientedDetections.concatenate([found, turned])
-        found = found.at(non_max_suppression(found.faces, criteria.iou_threshold))
     return found
 
 

@@ -119,7 +119,8 @@ class Search:
                 break
             found = self._with_tilted(found, next_roll)
             seen.append(next_roll)
-        return found
+        with timed(self._stages, "detect"):
+            return recognizer.turned_over(self.image, found, minimum)
 
     def _worth_refining(self, proposals: OrientedDetections, minimum: float) -> OrientedDetections:
         return self._recognizer.worth_refining(proposals, self.image, minimum, self._longest)

@@ -127,6 +127,41 @@ def test_estimate_is_tight_upper_bound(name: str, taken: dict[str, tuple[bytes, 
     assert peak <= estimate_decode_bytes(data, 4096) <= 4 * peak + 16 * MIB
 
 
+_WITH_CHILDREN = (
+    _STATUS
+    + """
+import threading, psutil
+data, peak, ended = Path(sys.argv[1]).read_bytes(), [0], threading.Event()
+before = status("VmRSS")
+def watch():
+    while not ended.wait(0.002):
+        try:
+            children = sum(each.memory_info().rss for each in psutil.Process().children())
+        except psutil.Error:
+            continue
+        peak[0] = max(peak[0], status("VmRSS") - before + children)
+watcher = threading.Thread(target=watch)
+watcher.start()
+image.decode(data, image.read_header(data))
+ended.set()
+watcher.join()
+print(peak[0])
+"""
+)
+
+
+@pytest.mark.parametrize("side", [64, 1200])
+def test_other_process_of_heic_is_charged(side: int, tmp_path: Path) -> None:
+    noise = Image.fromarray(np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8))
+    stream = io.BytesIO()
+    pillow_heif.from_pillow(noise).save(stream, quality=90)
+    path = tmp_path / "noise.heic"
+    path.write_bytes(stream.getvalue())
+    command = [sys.executable, "-c", _WITH_CHILDREN, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=100, check=True)
+    assert 10 * MIB < int(done.stdout) <= estimate_decode_bytes(stream.getvalue(), 4096)
+
+
 @pytest.mark.parametrize(
     "data",
     [b"", b"no image", damage.png_that_claims(5000, 10), damage.jpeg_that_claims(10, 60_000), kinds.jpeg()[:99]],

@@ -25,7 +25,9 @@ def stream(data: bytes) -> bytes:
 
 
 def sets(data: bytes, width: int, height: int) -> int:
-    found, _ = vp8l._Reader(stream(data)).sets(width, height)
+    """Counts them within the bound for an image of this size."""
+    most = min(vp8l._MAX_PIXELS, vp8l._FEW_PIXELS + width * height // vp8l._SHARE)
+    found, _ = vp8l._Reader(stream(data), most).sets(width, height)
     return found
 
 

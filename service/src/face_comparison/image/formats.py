@@ -78,7 +78,7 @@ FORMATS: tuple[ImageFormat, ...] = (
     ImageFormat("png", "PNG", "image/png", (".png",), _starts(png.SIGNATURE), png.bytes_per_pixel, png),
     ImageFormat("bmp", "BMP", "image/bmp", (".bmp",), _starts(bmp.SIGNATURE), _constant(13), bmp),
     ImageFormat("webp", "WebP", "image/webp", (".webp",), webp.matches, webp.bytes_per_pixel, webp),
-    ImageFormat("heic", "HEIC", "image/heic", (".heic", ".heif"), heic.matches, _constant(22), heic),
+    ImageFormat("heic", "HEIC", "image/heic", (".heic", ".heif"), heic.matches, heic.bytes_per_pixel, heic),
     ImageFormat("avif", "AVIF", "image/avif", (".avif",), avif.matches, avif.bytes_per_pixel, avif),
 )
 

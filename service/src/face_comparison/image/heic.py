@@ -51,6 +51,10 @@ never ends, however busy the machine is."""
 _FIXED_BYTES, _BYTES_PER_PIXEL = 512 << 20, 40
 """Memory limit of the process: about twice what decoding takes."""
 
+_CHARGED_PER_PIXEL, _CHARGED_PER_BYTE, _CHARGED_PER_PROCESS = 22, 1, 24 << 20
+"""Memory that decoding takes in both processes: per pixel, per byte of data in addition to what is charged for every
+format, and for the interpreter and the libraries of the other process."""
+
 _UNSUPPORTED = 3
 _SAMPLES = {"L": (1, "u1"), "I;16": (1, "<u2"), "BGR": (3, "u1"), "BGRA": (4, "u1"), "BGRa": (4, "u1")}
 """Channels and sample type of each mode; gray images with more than 8 bits are decoded to 16."""
@@ -98,6 +102,12 @@ def dimensions(data: bytes) -> tuple[int, int, int]:
         raise CorruptImage("the HEIC is cropped to more than it holds")
     size = image.shown_width, image.shown_height
     return (*(size[::-1] if image.orientation in SWAPPED_ORIENTATIONS else size), 1)
+
+
+def bytes_per_pixel(data: bytes) -> float:
+    """Returns the memory that decoding takes, in bytes per pixel."""
+    width, height, _ = dimensions(data)
+    return _CHARGED_PER_PIXEL + (_CHARGED_PER_PROCESS + _CHARGED_PER_BYTE * len(data)) / max(1, width * height)
 
 
 def pixels(data: bytes, width: int, height: int, reduce: int) -> NDArray[np.uint8]:

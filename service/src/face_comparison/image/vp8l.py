@@ -13,8 +13,9 @@ from itertools import accumulate
 
 _MAX_SETS, _MAX_CACHE = 1 << 16, 1 << 11
 _MIN_BLOCK_BITS = 2
-_MAX_PIXELS = 40_000
-"""Maximum number of pixels to read. libwebp writes up to 2,600 for the sets, and 16,384 for each of two transforms."""
+_MAX_PIXELS, _FEW_PIXELS, _SHARE = 40_000, 2_000, 16
+"""Maximum number of pixels to read, in all, and for a small image: a few, and one for each `_SHARE` of its own. libwebp
+writes up to 2,600 for the sets, and 16,384 for each of two transforms."""
 _MAX_TRANSFORMS = 4
 _PREDICTOR, _CROSS_COLOR, _COLOR_TABLE = 0, 1, 3
 _LITERALS, _COPIES, _DISTANCES = 256, 24, 40
@@ -36,7 +37,7 @@ def table_bytes(stream: bytes, width: int, height: int) -> int:
         height: Height in pixels.
     """
     try:
-        sets, cache = _Reader(stream).sets(width, height)
+        sets, cache = _Reader(stream, min(_MAX_PIXELS, _FEW_PIXELS + width * height // _SHARE)).sets(width, height)
     except _TooShort:
         sets, cache = 1, 0  # the decoder stops before it builds tables
     except _TooLong:
@@ -55,9 +56,9 @@ class _TooShort(Exception):
 class _Reader:
     """Reads bits, the least significant first. Raises _TooShort after the end, where a few are zeros."""
 
-    def __init__(self, data: bytes) -> None:
+    def __init__(self, data: bytes, max_pixels: int) -> None:
         self._data, self._at, self._held, self._count = data, 0, 0, 0
-        self._pixels = _MAX_PIXELS
+        self._pixels = max_pixels
 
     def sets(self, width: int, height: int) -> tuple[int, int]:
         """Returns the number of sets of prefix codes, and of colors in the cache. Raises _TooLong."""

@@ -114,3 +114,15 @@ def test_half_closed_client_gets_response(service: Served) -> None:
         sock.sendall(raw_request(b"quick"))
         sock.shutdown(socket.SHUT_WR)
         assert replies(sock) == [200]
+
+
+def test_half_closed_client_is_told_which_response_is_the_last(service: Served) -> None:
+    """The server need not respond to all requests that it sent at once, but must not announce that it will."""
+    with service.connect() as sock:
+        sock.sendall(3 * b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
+        sock.shutdown(socket.SHUT_WR)
+        received = b""
+        while data := sock.recv(65536):
+            received += data
+    assert received.count(b"HTTP/1.1 200 ") > 0
+    assert b"Connection: close" in received.rpartition(b"HTTP/1.1 ")[2]

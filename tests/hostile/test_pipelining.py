@@ -82,3 +82,16 @@ def test_request_ends_when_client_leaves_bytes_behind(
             until(lambda: service.metric("face_comparison_requests_in_flight") == 1, "those that left are gone")
             (tmp_path / "go").touch()
         assert victim(service) > 0
+
+
+def test_half_closed_client_with_bytes_behind_meets_no_reset(tmp_path: Path) -> None:
+    """Closing a connection with unread bytes resets it, and some clients would lose the response."""
+    with serving(tmp_path, threads=1, queue=5, request_seconds=3600) as service:
+        service.wait_ready()
+        with service.connect() as first, service.connect() as sock:
+            first.sendall(raw_request(b"hold %s" % bytes(tmp_path / "go")))
+            until((tmp_path / "go.begun").exists, "the first computes")
+            sock.sendall(raw_request(b"quick") + 50_000 * b"x")
+            sock.shutdown(socket.SHUT_WR)
+            assert b"Connection: close" in sock.recv(65536)
+            assert sock.recv(65536) == b""

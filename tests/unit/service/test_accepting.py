@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from face_comparison.server.acceptor import BEGINS_PER_TURN
 from face_comparison.server.http_server import HttpServer, ServerLimits
 from face_comparison.server.phases import Phase
 from face_comparison.server.waiting_room import Accepted
@@ -71,6 +72,27 @@ def test_probes_begin_before_requests_and_requests_before_silence() -> None:
         assert server.begun == [*ports[PROBE], *ports[HALF][::-1], *ports[b""][::-1]]
 
     serve(Recorder, 100, act)
+
+
+def test_failure_to_begin_one_connection_does_not_stop_others() -> None:
+    class Failing(Recorder):
+        def _connect(self, accepted: Accepted) -> None:
+            super()._connect(accepted)
+            if len(self.begun) == BEGINS_PER_TURN + 1:
+                raise KeyError("nothing")
+
+    async def act(server: Any, connect: Callable[[bytes], Awaitable[socket.socket]]) -> None:
+        failures: list[dict[str, Any]] = []
+        asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
+        server.begun = []
+        for _ in range(BEGINS_PER_TURN + 2):
+            await connect(PROBE)
+        server._acceptor.accept(server.listener, server.listener.getsockname())
+        while len(server.begun) < BEGINS_PER_TURN + 2:
+            await asyncio.sleep(0.01)
+        assert len(failures) == 1
+
+    serve(Failing, 100, act)
 
 
 def test_connection_accepted_last_keeps_worker_busy() -> None:

@@ -83,6 +83,25 @@ def test_ended_connections_leave_nothing() -> None:
     assert table._all.held_bytes == 0
 
 
+def test_memory_of_request_whose_client_left_is_no_credit_to_its_address() -> None:
+    """The application holds the body a while longer than the address has a connection."""
+    table = ConnectionTable(MOST)
+    gone: Any = Open(table, "address:1", Phase.HANDLING)
+    table.hold(gone, 100)
+    gone.evict()
+    most, other = Open(table, "address:1", Phase.BODY), Open(table, "address:2", Phase.BODY)
+    table.hold(gone, -gone.held_bytes)
+    for each, amount in ((most, 50), (other, 10)):
+        each.byte_seconds = float(amount)
+        table.hold(each, amount)  # type: ignore[arg-type]
+    other.byte_seconds = 1000.0
+    assert table.largest() is most
+    for each in (most, other):
+        table.hold(each, -each.held_bytes)  # type: ignore[arg-type]
+        each.evict()
+    assert not table._by_address
+
+
 @pytest.fixture
 def clients() -> Iterator[Any]:
     """Creates accepted connections; `say` makes their clients send something."""

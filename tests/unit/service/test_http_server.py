@@ -110,6 +110,33 @@ def test_pending_rejections_keep_nobody_out() -> None:
     assert asyncio.run(run()) == b"HTTP/1.1 200 OK\r\n"
 
 
+def test_client_that_left_before_its_response_is_no_error() -> None:
+    """Otherwise, the event loop would log an error for each client of a flood that does not wait."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response("400 Bad Request", [("Content-Length", "0")])
+        return []
+
+    async def run() -> None:
+        limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=1)
+        server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
+        rejections: list[Callable[[], None]] = []
+        server.defer = rejections.append  # type: ignore[method-assign, assignment]
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            listener.setblocking(False)
+            server.listen(listener)
+            with socket.create_connection(listener.getsockname()) as client:
+                client.sendall(b"malformed\r\n\r\n")
+                while not rejections:
+                    await asyncio.sleep(0)
+            rejections.pop()()
+            while server.connections:
+                await asyncio.sleep(0)
+            server.stop_listening(listener)
+
+    asyncio.run(asyncio.wait_for(run(), 30))
+
+
 Environ = dict[str, Any]
 
 

@@ -101,17 +101,19 @@ class Acceptor:
 
     def _begin(self) -> None:
         """Begins to serve a few of the accepted connections; the rest in later iterations."""
-        self._waiting.listen()
-        for _, accepted in zip(range(BEGINS_PER_TURN), self._take(), strict=False):
-            if self._served() > self._max_connections and not self._evict():
-                self._drop(accepted)
-                continue
-            while self._served() > self._max_connections + GRACE_CONNECTIONS // 2 and self._evict():
-                pass
-            self._connect(accepted)
-        self._is_beginning = bool(len(self._waiting))
-        if self._is_beginning:
-            self._loop.call_soon(self._begin)
+        try:
+            self._waiting.listen()
+            for _, accepted in zip(range(BEGINS_PER_TURN), self._take(), strict=False):
+                if self._served() > self._max_connections and not self._evict():
+                    self._drop(accepted)
+                    continue
+                while self._served() > self._max_connections + GRACE_CONNECTIONS // 2 and self._evict():
+                    pass
+                self._connect(accepted)
+        finally:
+            self._is_beginning = bool(len(self._waiting))
+            if self._is_beginning:
+                self._loop.call_soon(self._begin)
 
     def _served(self) -> int:
         return self._table.count - len(self._waiting)

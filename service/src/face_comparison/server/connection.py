@@ -59,6 +59,8 @@ class Connection(Responder):
     def eof_received(self) -> bool:
         """Handles a client that has closed its side of the connection; returns whether our side stays open."""
         self._half_closed = True
+        if self._read_ahead:
+            self._receive(b"")
         if self.phase is Phase.BODY:
             declared = "an unknown number" if self._request is None else self._request.length
             arrived = 0 if self._body is None else self._body.received

@@ -45,8 +45,7 @@ class ConnectionTable:
         crowd = self._by_address[address]
         crowd.count -= 1
         self._all.count -= 1
-        if not crowd.count:
-            del self._by_address[address]
+        self._forget_if_gone(address, crowd)
 
     def is_heavy(self, address: str) -> bool:
         """Returns whether an address has more than its share of the connections."""
@@ -69,8 +68,14 @@ class ConnectionTable:
         """Counts memory that a connection is charged for, or no longer charged for if negative."""
         connection.held_bytes += amount
         self._all.held_bytes += amount
-        if (crowd := self._by_address.get(connection.caller)) is not None:
-            crowd.held_bytes += amount
+        crowd = self._by_address[connection.caller]
+        crowd.held_bytes += amount
+        self._forget_if_gone(connection.caller, crowd)
+
+    def _forget_if_gone(self, address: str, crowd: Crowd) -> None:
+        """Forgets an address without connections, once the requests of those that have ended hold no memory either."""
+        if not crowd.count and not crowd.held_bytes:
+            del self._by_address[address]
 
     def count_in(self, *phases: Phase) -> int:
         """Returns the number of connections in these phases."""

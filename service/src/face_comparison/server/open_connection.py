@@ -128,7 +128,7 @@ class OpenConnection(asyncio.BufferedProtocol):
 
         Closing immediately would make the kernel discard the response as soon as a byte arrives (RFC 9112, 9.6).
         """
-        if self._half_closed:
+        if self._half_closed and self._transport.is_reading():  # otherwise, there is unread data, as explained above
             self._closed()
             self._transport.close()
             return
@@ -136,7 +136,10 @@ class OpenConnection(asyncio.BufferedProtocol):
         self._linger_until = time.monotonic() + self._server.request_seconds
         self._set_timer(LINGER_SECONDS, self.abort)
         self._transport.resume_reading()
-        self._transport.write_eof()
+        try:
+            self._transport.write_eof()
+        except OSError:  # the client had left, and has reset the connection when the response arrived
+            self.abort()
 
     def _enter(self, phase: Phase) -> None:
         self._set_timer(None)

@@ -1,4 +1,4 @@
-"""Lossless WebP written bit by bit: a set of prefix codes for every 4 x 4 pixels, which no encoder writes."""
+"""Lossless WebP written bit by bit, because encoders of this version write no such files."""
 
 from __future__ import annotations
 
@@ -61,8 +61,35 @@ def _file(*chunks: tuple[bytes, bytes]) -> bytes:
 
 def many_codes(width: int, height: int) -> bytes:
     """Returns an image that is valid, black, and small as a file."""
-    size = (width - 1 | height - 1 << 14).to_bytes(4, "little")
-    return _file((b"VP8L", b"\x2f" + size + codes(width, height)))
+    return image_of(codes(width, height), width, height)
+
+
+def many_transforms(width: int, height: int) -> bytes:
+    """Returns the data after the size: predictors and colors for blocks of 16 x 16, as libwebp wrote before 1.5."""
+    blocks, bits = -(-width // 16) * -(-height // 16), _Bits()
+    for kind in (0, 1):
+        bits.write(1 | kind << 1 | 2 << 3, 6)
+        bits.write(0, 1)  # no cache
+        bits.write(0b0011 | 1 << 4, 4 + 8)  # green is 0 or 1
+        bits.write(0x1111, 16)  # the others are 0
+        bits.write(int.from_bytes(b"\x55" * (blocks // 8 + 1), "little") & (1 << blocks) - 1, blocks)
+    bits.write(0, 3)  # no further transform, no cache, and one set of codes
+    bits.write(0x11111, 20)
+    return bits.done()
+
+
+def image_of(stream: bytes, width: int, height: int) -> bytes:
+    """Returns a file with this data after the size."""
+    return _file((b"VP8L", b"\x2f" + (width - 1 | height - 1 << 14).to_bytes(4, "little") + stream))
+
+
+def many_alphas(width: int, height: int, count: int) -> bytes:
+    """Returns an animation whose only frame has several chunks with the transparency of `many_codes_of_alpha`."""
+    still = many_codes_of_alpha(width, height)
+    alpha, lossy = still.index(b"ALPH"), still.index(b"VP8 ")
+    size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
+    frame = bytes(6) + size + bytes(4) + still[alpha:lossy] * count + still[lossy:]
+    return _file((b"VP8X", b"\x12\0\0\0" + size), (b"ANIM", bytes(6)), (b"ANMF", frame))
 
 
 def many_codes_of_alpha(width: int, height: int) -> bytes:

@@ -26,8 +26,7 @@ def stream(data: bytes) -> bytes:
 
 def sets(data: bytes, width: int, height: int) -> int:
     """Counts them within the bound for an image of this size."""
-    most = min(vp8l._MAX_PIXELS, vp8l._FEW_PIXELS + width * height // vp8l._SHARE)
-    found, _ = vp8l._Reader(stream(data), most).sets(width, height)
+    found, _ = vp8l._Reader(stream(data), vp8l._max_pixels(width * height)).sets(width, height)
     return found
 
 
@@ -58,6 +57,20 @@ def test_files_of_encoders_cost_little_more(colors: int, method: int, side: int)
     tables = vp8l.table_bytes(stream(data), side, side)
     assert tables <= 20_000 * sets(data, side, side)
     assert webp.bytes_per_pixel(data) == pytest.approx(13 + tables / side**2)
+
+
+def test_many_transforms_cost_little() -> None:
+    """libwebp wrote two for every 16 x 16 pixels before version 1.5."""
+    width, height = 4000, 3000
+    data = lossless_webp.image_of(lossless_webp.many_transforms(width, height), width, height)
+    assert sets(data, width, height) == 1
+    assert webp.bytes_per_pixel(data) == pytest.approx(13, abs=0.1)
+    assert image.decode(data, image.read_header(data)).shape == (height, width, 3), "it is a valid image"
+
+
+def test_only_the_decoded_transparency_of_a_frame_is_charged() -> None:
+    costs = [webp.bytes_per_pixel(lossless_webp.many_alphas(64, 64, count)) for count in (1, 2, 50)]
+    assert len(set(costs)) == 1
 
 
 @pytest.mark.parametrize("seed", range(20))

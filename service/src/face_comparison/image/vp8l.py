@@ -14,12 +14,16 @@ from itertools import accumulate
 _MAX_SETS, _MAX_CACHE = 1 << 16, 1 << 11
 _MIN_BLOCK_BITS = 2
 _MAX_PIXELS, _FEW_PIXELS, _SHARE = 40_000, 2_000, 16
+_MAX_PIXELS_OF_LARGE, _SHARE_OF_LARGE = 200_000, 120
 """Maximum number of pixels to read, in all, and for a small image: a few, and one for each `_SHARE` of its own. libwebp
-writes up to 2,600 for the sets, and 16,384 for each of two transforms."""
+writes up to 2,600 for the sets, and 16,384 for each of two transforms. Before version 1.5, it wrote one for every 16 x
+16 pixels: a large image has more."""
 _MAX_TRANSFORMS = 4
 _PREDICTOR, _CROSS_COLOR, _COLOR_TABLE = 0, 1, 3
 _LITERALS, _COPIES, _DISTANCES = 256, 24, 40
 """Symbols for values of a color, for lengths of copies, and for their distances."""
+_LONGEST_PIXEL = 4 * 15
+"""Maximum number of bits of a pixel: a prefix code has up to 15."""
 _LENGTH_ORDER = (17, 18, 0, 1, 2, 3, 4, 5, 16, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
 _REPEATS = {16: (2, 3), 17: (3, 3), 18: (7, 11)}
 """Extra bits and minimum count of the symbols that repeat a code length: the previous one, or zero."""
@@ -37,12 +41,17 @@ def table_bytes(stream: bytes, width: int, height: int) -> int:
         height: Height in pixels.
     """
     try:
-        sets, cache = _Reader(stream, min(_MAX_PIXELS, _FEW_PIXELS + width * height // _SHARE)).sets(width, height)
+        sets, cache = _Reader(stream, _max_pixels(width * height)).sets(width, height)
     except _TooShort:
         sets, cache = 1, 0  # the decoder stops before it builds tables
     except _TooLong:
         sets, cache = min(_MAX_SETS, _blocks(width, height, _MIN_BLOCK_BITS)), _MAX_CACHE
     return sets * (_SET_BYTES + _ENTRY_BYTES * (_ENTRIES + cache))
+
+
+def _max_pixels(area: int) -> int:
+    few = min(_MAX_PIXELS, _FEW_PIXELS + area // _SHARE)
+    return max(few, min(_MAX_PIXELS_OF_LARGE, area // _SHARE_OF_LARGE))
 
 
 class _TooLong(Exception):
@@ -86,12 +95,15 @@ class _Reader:
 
     def _peek(self, count: int) -> int:
         if self._count < count:
-            if self._at > len(self._data):
-                raise _TooShort
-            self._held |= int.from_bytes(self._data[self._at : self._at + 8], "little") << self._count
-            self._at += 8
-            self._count += 64
+            self._fill()
         return self._held & (1 << count) - 1
+
+    def _fill(self) -> None:
+        if self._at > len(self._data) + 8:
+            raise _TooShort
+        self._held |= int.from_bytes(self._data[self._at : self._at + 8], "little") << self._count
+        self._at += 8
+        self._count += 64
 
     def _drop(self, count: int) -> None:
         self._held >>= count
@@ -106,23 +118,40 @@ class _Reader:
         green, red, blue, alpha, distance = (self._code(size) for size in sizes)
         if all(len(code) == 1 for code in (green, red, blue, alpha)):  # all pixels are alike
             return red[0][0] << 8 | green[0][0]
-        largest = 0
+        is_colored = any(len(code) > 1 for code in (red, blue, alpha))
+        masks = [len(code) - 1 for code in (green, red, blue, alpha)]
+        largest, first_red = 0, red[0][0]
         while pixels > 0:
             self._pixels -= 1
             if self._pixels < 0:
                 raise _TooLong
-            symbol = self._symbol(green)
-            if symbol < _LITERALS:
-                largest = max(largest, self._symbol(red) << 8 | symbol)
-                self._symbol(blue)
-                self._symbol(alpha)
-                pixels -= 1
-            elif symbol < _LITERALS + _COPIES:
-                pixels -= self._prefixed(symbol - _LITERALS)
-                self._prefixed(self._symbol(distance))
-            else:
-                pixels -= 1
+            if self._count < _LONGEST_PIXEL:
+                self._fill()
+            held = self._held
+            symbol, used = green[held & masks[0]]
+            if symbol >= _LITERALS:
+                self._drop(used)
+                pixels -= self._copied(symbol, distance)
+                continue
+            value = first_red
+            if is_colored:
+                value, length = red[held >> used & masks[1]]
+                used += length
+                used += blue[held >> used & masks[2]][1]
+                used += alpha[held >> used & masks[3]][1]
+            self._held = held >> used
+            self._count -= used
+            largest = max(largest, value << 8 | symbol)
+            pixels -= 1
         return largest
+
+    def _copied(self, symbol: int, distance: list[tuple[int, int]]) -> int:
+        """Returns the number of pixels that a symbol copies, from earlier ones or from the cache."""
+        if symbol >= _LITERALS + _COPIES:
+            return 1
+        count = self._prefixed(symbol - _LITERALS)
+        self._prefixed(self._symbol(distance))
+        return count
 
     def _prefixed(self, symbol: int) -> int:
         """Returns the length or distance that a symbol and the bits after it stand for."""

@@ -105,7 +105,7 @@ def _layout(data: bytes) -> _Layout:
             continue
         elif kind == _FRAME and len(content) > 16:
             left, top = 2 * _u24(content, 0), 2 * _u24(content, 3)
-            image = tuple(_image_chunks(_chunks(content, 16, len(content), left_to_read)))
+            image = tuple(_image_chunks(_chunks(content, 16, len(content), left_to_read)))[-2:]
         elif kind in (_ALPHA, _LOSSY, _LOSSLESS):
             image = (*image[-1:], (kind, content))  # of several alpha chunks the last counts
     if not image or image[-1][0] == _ALPHA:
@@ -168,7 +168,7 @@ def _single_image_file(chunks: tuple[tuple[bytes, bytes], ...]) -> bytes:
     width, height = _size(*chunks[-1])
     if len(chunks) > 1:
         size = (width - 1).to_bytes(3, "little") + (height - 1).to_bytes(3, "little")
-        chunks = ((_EXTENDED, bytes((_ALPHA_FLAG, 0, 0, 0)) + size), *chunks[-2:])
+        chunks = ((_EXTENDED, bytes((_ALPHA_FLAG, 0, 0, 0)) + size), *chunks)
     body = b"".join(
         kind + len(content).to_bytes(4, "little") + content + b"\0" * (len(content) % 2) for kind, content in chunks
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from devtools import ROOT, int8_bundle
@@ -72,6 +73,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "thresholds": measured.thresholds,
     "speed-figures": measured.speed_figures,
     "workloads": measured.workloads,
+    "workloads-avx2": partial(measured.workloads, "workloads-avx2"),
     "workloads-machine": measured.workloads_machine,
 }
 DOCUMENTS: dict[str, tuple[str, ...]] = {
@@ -89,6 +91,7 @@ DOCUMENTS: dict[str, tuple[str, ...]] = {
         "speed-figures",
         "workloads-machine",
         "workloads",
+        "workloads-avx2",
         "added-latency",
         "machine",
         "speed",

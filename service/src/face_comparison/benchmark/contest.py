@@ -36,8 +36,8 @@ def load_analyzer(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
 def load_single_pass(bundle: Bundle, plan: Plan) -> ImageAnalyzer:
     """Returns an analyzer without refinement on crops, as in OpenCV's own pipeline.
 
-    It shows what the refinement costs, and what any pipeline with these networks could reach. Without refinement, small
-    faces are confused with others.
+    It shows what the refinement costs: without it, small faces are confused with others. Its view runs in float32,
+    because no crops correct the detections.
     """
     unrefined = structs.replace(bundle.manifest.detector, refinement=None)
     return load_analyzer(structs.replace(bundle, manifest=structs.replace(bundle.manifest, detector=unrefined)), plan)

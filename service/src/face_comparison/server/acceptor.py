@@ -8,7 +8,6 @@ import socket
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from face_comparison.server.connection_table import ConnectionTable
@@ -31,8 +30,6 @@ BEGINS_PER_TURN = 8
 
 GRACE_CONNECTIONS = 128
 """Connections allowed beyond the limit: half of them wait to be served, half to be sent an error and closed."""
-
-_caller_of_address = lru_cache(4096)(caller_of_address)
 
 
 class Acceptor:
@@ -134,7 +131,7 @@ class Acceptor:
         if first == b"":  # the client has left already
             sock.close()
             return True
-        accepted = Accepted(sock, peer, address, _caller_of_address(peer[0]).key, first or b"")
+        accepted = Accepted(sock, peer, address, caller_of_address(peer[0]).key, first or b"")
         self._table.join(accepted.caller)
         self._waiting.add(accepted)
         while self._table.count > self._max_connections + GRACE_CONNECTIONS and self._make_room():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ipaddress
 import time
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from werkzeug.datastructures import EnvironHeaders
@@ -101,6 +102,7 @@ class RequestGate:
         return None
 
 
+@lru_cache(maxsize=4096)  # called several times per request and for every connection
 def caller_of_address(address: str) -> Caller:
     """Returns the caller that an address stands for, which the limits apply to where there is no verified API key."""
     try:

@@ -25,6 +25,7 @@ from pathlib import Path
 import urllib3
 
 from devtools.photos import samples
+from face_comparison.benchmark.load import is_ready
 
 FIRST, SAME, OTHER = samples.THREE
 READY_SECONDS = 120
@@ -131,10 +132,9 @@ def wait_ready(process: subprocess.Popen[str], listening: list[int]) -> str | No
     deadline = time.monotonic() + READY_SECONDS
     while process.poll() is None:
         if listening:
-            url = f"http://127.0.0.1:{listening[0]}"
-            with contextlib.suppress(urllib3.exceptions.HTTPError):
-                if urllib3.request("GET", f"{url}/readyz", timeout=5, retries=False).status == 200:
-                    return url
+            port = listening[0]
+            if is_ready(port):
+                return f"http://127.0.0.1:{port}"
         if time.monotonic() > deadline:
             print(f"The service is not ready after {READY_SECONDS} s: its log is above.", file=sys.stderr)
             return None

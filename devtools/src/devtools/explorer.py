@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import urllib3
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, Request, expect
 
 from devtools.k8s.ports import free_ports
+from face_comparison.benchmark.load import is_ready
 
 START_SECONDS = 300
 ACTION_MILLISECONDS = 30_000
@@ -61,9 +61,8 @@ def serving(folder: Path, *arguments: str, stage: str = "prod") -> Iterator[Serv
 def _wait_ready(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
     deadline = time.monotonic() + START_SECONDS
     while time.monotonic() < deadline and process.poll() is None:
-        with contextlib.suppress(urllib3.exceptions.HTTPError):
-            if urllib3.request("GET", f"http://127.0.0.1:{port}/readyz", retries=False, timeout=5).status == 200:
-                return
+        if is_ready(port):
+            return
         time.sleep(0.3)
     raise AssertionError(f"the service did not become ready:\n{log.read_text()}")
 

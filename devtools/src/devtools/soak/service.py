@@ -11,13 +11,14 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.request
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+
+from face_comparison.benchmark import load
 
 MIB = 2**20
 LIMIT_BYTES = 3 * 2**30
@@ -95,7 +96,7 @@ def service(prefix: list[str]) -> Iterator[Run]:
         process = subprocess.Popen(command, env=environ, stdout=stream)
     try:
         port = None
-        while port is None or not _is_ready(port):
+        while port is None or not load.is_ready(port):
             if process.poll() is not None:
                 sys.exit(f"the service did not start: {log.read_text()}")
             time.sleep(0.1)
@@ -109,11 +110,3 @@ def service(prefix: list[str]) -> Iterator[Run]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
-
-
-def _is_ready(port: int) -> bool:
-    try:
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5) as reply:
-            return int(reply.status) == 200
-    except OSError:  # includes the statuses of a service that is not ready
-        return False

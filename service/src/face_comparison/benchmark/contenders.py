@@ -108,24 +108,14 @@ def service(plan: Plan, queue: int = QUEUE) -> Iterator[Service]:
     with tempfile.TemporaryFile() as log, subprocess.Popen(command, stdout=log, env={**os.environ}) as process:
         try:
             port = int(_logged(log, process, "listening")["port"])
-            _wait_until_ready(port, process)
+            while not load.is_ready(port):
+                if process.poll() is not None:
+                    raise RuntimeError("the service did not start")
+                time.sleep(0.05)
             yield Service(port, psutil.Process(process.pid))
         finally:
             process.terminate()
             process.wait()
-
-
-def _wait_until_ready(port: int, process: subprocess.Popen[bytes]) -> None:
-    """Waits until all workers are ready.
-
-    Raises:
-        RuntimeError: The service exited before.
-    """
-    while process.poll() is None:
-        if load.run("127.0.0.1", port, [Call("/readyz", method="GET")], 1, 1).statuses[200]:
-            return
-        time.sleep(0.05)
-    raise RuntimeError("the service did not start")
 
 
 def _logged(log: IO[bytes], process: subprocess.Popen[bytes], message: str) -> dict[str, Any]:

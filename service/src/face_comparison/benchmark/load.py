@@ -10,6 +10,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+READY_TIMEOUT = 5
+"""Seconds to wait for an answer about readiness."""
+
 
 @dataclass(frozen=True, slots=True)
 class Call:
@@ -83,3 +86,15 @@ def run(host: str, port: int, calls: Sequence[Call], in_flight: int, total: int)
         thread.join()
     outcome.seconds = time.perf_counter() - start
     return outcome
+
+
+def is_ready(port: int) -> bool:
+    """Returns whether the service on this port of the machine is ready, with all its workers."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=READY_TIMEOUT)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == 200
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from face_comparison.server.sizing import MIB, Sizing, choose_sizing
+from face_comparison.server.memory import MIB
+from face_comparison.server.sizing import Sizing, choose_sizing
 from face_comparison.settings import Settings
 
 GIB = 1024 * MIB

@@ -49,11 +49,11 @@ def command(images: tuple[Path, ...], rounds: int, total: int, memory: bool, **o
         rounds,
         total,
         threads,
-        settings.workers,
-        settings.threads,
-        settings.device,
-        settings.engine,
-        settings.bundle,
+        workers=settings.workers,
+        worker_threads=settings.threads,
+        device=settings.device,
+        engine=settings.engine,
+        bundle=settings.bundle,
     )
 
     def progress(line: str) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from face_comparison.server.memory import MIB
 from face_comparison.settings import Settings
-
-MIB = 2**20
 
 NETWORKS_BYTES, COPY_BYTES = 480 * MIB, 216 * MIB
 """Memory of a worker that has loaded its networks once, and of each further copy of them."""

@@ -22,23 +22,36 @@ def reset(sock: socket.socket) -> None:
     sock.close()
 
 
-@pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["close", "reset"])
-def test_disconnected_client_leaves_queue(tmp_path: Path, leave: Callable[[socket.socket], None]) -> None:
-    """Long before the time of their requests is over."""
-    with serving(tmp_path, threads=1, queue=5, request_seconds=3600) as service:
+Act = Callable[[socket.socket], None]
+
+
+def assert_clients_leave_queue(folder: Path, send: Act, leave: Act) -> None:
+    """Asserts that a full queue becomes empty when its clients leave, long before the time of their requests is over.
+
+    Args:
+        folder: An empty folder.
+        send: Sends the request of a client that waits in the queue.
+        leave: Ends its connection.
+    """
+    with serving(folder, threads=1, queue=5, request_seconds=3600) as service:
         service.wait_ready()
         with service.connect() as first:
-            first.sendall(raw_request(b"hold %s" % bytes(tmp_path / "go")))
-            until((tmp_path / "go.begun").exists, "the first computes")
+            first.sendall(raw_request(b"hold %s" % bytes(folder / "go")))
+            until((folder / "go.begun").exists, "the first computes")
             waiting = [service.connect() for _ in range(5)]
             for sock in waiting:
-                sock.sendall(raw_request(b"quick"))
+                send(sock)
             until(lambda: service.metric("face_comparison_requests_in_flight") == 6, "the queue is full")
             for sock in waiting:
                 leave(sock)
             until(lambda: service.metric("face_comparison_requests_in_flight") == 1, "those that left are gone")
-            (tmp_path / "go").touch()
+            (folder / "go").touch()
         assert victim(service) > 0
+
+
+@pytest.mark.parametrize("leave", [socket.socket.close, reset], ids=["close", "reset"])
+def test_disconnected_client_leaves_queue(tmp_path: Path, leave: Act) -> None:
+    assert_clients_leave_queue(tmp_path, lambda sock: sock.sendall(raw_request(b"quick")), leave)
 
 
 def test_fetch_ends_when_client_disconnects(service: Served) -> None:

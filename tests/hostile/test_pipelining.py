@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import socket
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from hostile.test_cancellation import reset
-from support.hostile import MIB, PATIENCE, head, measured, probe, victim
+from hostile.test_cancellation import Act, assert_clients_leave_queue, reset
+from support.hostile import MIB, PATIENCE, head, measured, probe
 from support.served import Served, raw_request, serving, until
 
 MANY = 400
@@ -26,7 +26,7 @@ def stuff(sock: socket.socket, data: bytes, seconds: float = 0.5) -> int:
         try:
             sent += sock.send(data[sent : sent + 65536])
         except BlockingIOError:
-            time.sleep(0.01)
+            select.select([], [sock], [], max(0.0, until_ - time.monotonic()))
         except OSError:
             break
     return sent
@@ -63,25 +63,14 @@ def test_bytes_behind_request_take_little_memory(service: Served, name: str) -> 
     [(20_000, socket.socket.close), (20_000, reset), (300_000, reset)],
     ids=["close", "reset", "much"],
 )
-def test_request_ends_when_client_leaves_bytes_behind(
-    tmp_path: Path, behind: int, leave: Callable[[socket.socket], None]
-) -> None:
+def test_request_ends_when_client_leaves_bytes_behind(tmp_path: Path, behind: int, leave: Act) -> None:
     """Reading pauses then, so that the end of the connection is not read."""
-    with serving(tmp_path, threads=1, queue=5, request_seconds=3600) as service:
-        service.wait_ready()
-        with service.connect() as first:
-            first.sendall(raw_request(b"hold %s" % bytes(tmp_path / "go")))
-            until((tmp_path / "go.begun").exists, "the first computes")
-            waiting = [service.connect() for _ in range(3)]
-            for sock in waiting:
-                sock.sendall(raw_request(b"quick"))
-                stuff(sock, b"x" * behind)
-            until(lambda: service.metric("face_comparison_requests_in_flight") == 4, "they wait")
-            for sock in waiting:
-                leave(sock)
-            until(lambda: service.metric("face_comparison_requests_in_flight") == 1, "those that left are gone")
-            (tmp_path / "go").touch()
-        assert victim(service) > 0
+
+    def send(sock: socket.socket) -> None:
+        sock.sendall(raw_request(b"quick"))
+        stuff(sock, b"x" * behind)
+
+    assert_clients_leave_queue(tmp_path, send, leave)
 
 
 def test_half_closed_client_with_bytes_behind_meets_no_reset(tmp_path: Path) -> None:

@@ -1,7 +1,6 @@
 import gc
 import itertools
 import threading
-import time
 import weakref
 from collections.abc import Callable, Sequence
 
@@ -11,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from face_comparison.vision.batching import DirectRunner, MicroBatcher, plan_exact, plan_padded
+from support.served import until
 
 SIZES = (1, 2, 4, 8)
 
@@ -139,16 +139,13 @@ def test_failed_batch_keeps_no_request() -> None:
         assert network.busy.wait(10)
         for thread in threads[1:]:
             thread.start()
-        while gathered._waiting.qsize() < 2:
-            assert not threading.Event().wait(0.01)
+        until(lambda: gathered._waiting.qsize() == 2, "both wait")
         network.open.set()
         for thread in threads:
             thread.join(10)
         del threads
-        deadline = time.monotonic() + 10  # the batching thread may still be ending the batch
-        while any(each() is not None for each in payloads) and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert [each() for each in payloads] == [None] * 6
+        # The batching thread may still be ending the batch.
+        until(lambda: [each() for each in payloads] == [None] * 6, "all are freed")
         assert len(kept) == 1
     finally:
         gc.enable()
@@ -160,7 +157,4 @@ def test_images_are_freed_after_batch() -> None:
     alive = weakref.ref(batch)
     gathered.run(batch)
     del batch
-    deadline = time.monotonic() + 10
-    while alive() is not None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    assert alive() is None
+    until(lambda: alive() is None, "the images are freed")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import pytest
@@ -78,33 +79,45 @@ def test_failed_deferred_work_does_not_stop_others() -> None:
     assert [each for each in in_loop(act) if each != "turn"] == [KeyError, "next"]
 
 
+Rejections = list[Callable[[], None]]
+Address = tuple[str, int]
+
+
+@contextlib.contextmanager
+def holding_rejections(status: str) -> Iterator[tuple[HttpServer, Address, Rejections]]:
+    """Yields a server that replies with this status, its address, and the rejections that it has not sent yet."""
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        start_response(status, [("Content-Length", "0")])
+        return []
+
+    limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=1)
+    server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
+    rejections: Rejections = []
+    server.defer = rejections.append  # type: ignore[method-assign, assignment]
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        server.listen(listener)
+        yield server, listener.getsockname(), rejections
+        server.stop_listening(listener)
+
+
 def test_pending_rejections_keep_nobody_out() -> None:
     """Thousands may: those of clients that closed their connections in the middle of a body, all at once."""
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response("200 OK", [("Content-Length", "0")])
-        return []
-
     async def run() -> bytes:
-        limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=1)
-        server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
-        rejections: list[Callable[[], None]] = []
-        server.defer = rejections.append  # type: ignore[method-assign, assignment]
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.setblocking(False)
-            server.listen(listener)
-            _, gone = await asyncio.open_connection(*listener.getsockname())
+        with holding_rejections("200 OK") as (_, address, rejections):
+            _, gone = await asyncio.open_connection(*address)
             gone.write(b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n{")
             gone.close()
             while not rejections:
                 await asyncio.sleep(0)
-            reader, writer = await asyncio.open_connection(*listener.getsockname())
+            reader, writer = await asyncio.open_connection(*address)
             writer.write(b"GET /livez HTTP/1.1\r\nHost: x\r\n\r\n")
             status = await asyncio.wait_for(reader.readline(), 30)
             for reject in rejections:
                 reject()
             writer.close()
-            server.stop_listening(listener)
         return status
 
     assert asyncio.run(run()) == b"HTTP/1.1 200 OK\r\n"
@@ -113,26 +126,15 @@ def test_pending_rejections_keep_nobody_out() -> None:
 def test_client_that_left_before_its_response_is_no_error() -> None:
     """Otherwise, the event loop would log an error for each client of a flood that does not wait."""
 
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        start_response("400 Bad Request", [("Content-Length", "0")])
-        return []
-
     async def run() -> None:
-        limits = ServerLimits(request_seconds=30, max_body_bytes=100, connections=1, threads=1)
-        server = HttpServer(answer, lambda _: None, limits, MemoryBudget(2**30))
-        rejections: list[Callable[[], None]] = []
-        server.defer = rejections.append  # type: ignore[method-assign, assignment]
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            listener.setblocking(False)
-            server.listen(listener)
-            with socket.create_connection(listener.getsockname()) as client:
+        with holding_rejections("400 Bad Request") as (server, address, rejections):
+            with socket.create_connection(address) as client:
                 client.sendall(b"malformed\r\n\r\n")
                 while not rejections:
                     await asyncio.sleep(0)
             rejections.pop()()
             while server.connections:
                 await asyncio.sleep(0)
-            server.stop_listening(listener)
 
     asyncio.run(asyncio.wait_for(run(), 30))
 

@@ -132,14 +132,16 @@ _WITH_CHILDREN = (
     + """
 import threading, psutil
 data, peak, ended = Path(sys.argv[1]).read_bytes(), [0], threading.Event()
-before = status("VmRSS")
+before, own = status("VmRSS"), psutil.Process().cmdline()
 def watch():
     while not ended.wait(0.002):
         try:
-            children = sum(each.memory_info().rss for each in psutil.Process().children())
+            # Until it runs its own program, a child still has the memory of this process.
+            children = [each for each in psutil.Process().children() if each.cmdline() != own]
+            held = sum(each.memory_info().rss for each in children)
         except psutil.Error:
             continue
-        peak[0] = max(peak[0], status("VmRSS") - before + children)
+        peak[0] = max(peak[0], status("VmRSS") - before + held)
 watcher = threading.Thread(target=watch)
 watcher.start()
 image.decode(data, image.read_header(data))
